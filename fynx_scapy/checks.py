@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -271,6 +272,16 @@ def secret_in_file(octets: bytes, name: str) -> bytes:
     return read_secret(octets.decode(), name) if octets.startswith(b"0x") and octets.isascii() else octets
 
 
+def only_line(octets: bytes, what: str, name: str) -> bytes:
+    """The one line of a file with a secret, without its end; octets that are no text may be any. ConfigError."""
+    line = octets.removesuffix(b"\n").removesuffix(b"\r")
+    if not line:
+        raise ConfigError(f"{name}: expected {what}, but the file is empty")
+    if (lines := len(re.split(b"\r\n|\n|\r", line))) > 1 and _is_utf8(line):
+        raise ConfigError(f"{name}: expected {what} on one line, found {lines} lines")
+    return line
+
+
 def as_tuple(value: Any, *single: type, hidden: bool = False) -> tuple[Any, ...]:
     """A tuple from what a user writes: one item of the types ``single``, or a collection. ConfigError otherwise."""
     if isinstance(value, single):
@@ -290,6 +301,14 @@ def shown(value: object, hidden: bool = False) -> str:
     if isinstance(value, int) and value.bit_length() > 128:
         return f"a whole number of {value.bit_length()} bits"
     return printable(repr(value), _SHOWN)
+
+
+def _is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_whole(value: object) -> bool:

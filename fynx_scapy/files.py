@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes files whole or not at all: a new file in the same folder, which takes the old one's place when it is complete.
+"""Reads files of a limited size, in a limited time; writes files whole or not at all.
 
-Nothing half-written stays after an error, Ctrl-C or on a full disk, and a file that is there stays until then. Of two
-programs that write the same file, the last one to finish wins. A symbolic link is not followed. Devices and pipes are
-written directly.
+A new file in the same folder takes the old one's place when it is complete. Nothing half-written stays after an error,
+Ctrl-C or on a full disk, and a file that is there stays until then. Of two programs that write the same file, the last
+one to finish wins. A symbolic link is not followed. Devices and pipes are written directly.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import io
 import os
 import re
 import secrets
+import select
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +27,48 @@ AnyPath: TypeAlias = "str | os.PathLike[str]"
 """The name of a file, as functions of Python take it."""
 
 SECRET, PUBLIC = 0o600, 0o666
+PATIENCE = 5.0
+"""Seconds that we wait for what writes into a pipe that we read, all in all."""
 _BUFFER = 1 << 18
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 _LONGEST_NAME = 255
 _LINK = "it is a symbolic link, and none is followed: name the file itself, or remove the link"
+
+
+def read_octets(path: AnyPath, most: int) -> bytes:
+    """The octets of a file; of a larger one, the first ``most`` and one more.
+
+    A pipe, such as a shell makes of ``<(COMMAND)``, and a device have `PATIENCE` seconds to end, or to fill it: nobody
+    waits for ever, whatever the name of a file leads to. Raises OSError if it cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        unopened = stat.S_ISFIFO(os.fstat(handle).st_mode)  # nobody may have opened it to write
+        found, end = bytearray(), time.monotonic() + PATIENCE
+        while len(found) <= most:
+            try:
+                octets = os.read(handle, min(most + 1 - len(found), _BUFFER))
+            except BlockingIOError:
+                _wait(handle, path, end)
+                continue
+            if octets:
+                found += octets
+            elif not unopened or found:
+                break
+            else:
+                _wait(handle, path, end)
+                unopened = False
+        return bytes(found)
+    finally:
+        os.close(handle)
+
+
+def _wait(handle: int, path: AnyPath, end: float) -> None:
+    """Until there is something to read, or nobody writes any more."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
+        raise OSError(errno.ETIMEDOUT, f"it is a pipe or a device that did not end within {PATIENCE:g} s", path)
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files are written whole or not at all, and never through a link."""
+"""Files are written whole or not at all, and never through a link; what is read ends, whatever a name leads to."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from fynx_scapy import Session
+from fynx_scapy import Session, files
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.scale import Results
-from fynx_scapy.files import replacing, write_text, writing, writing_text
+from fynx_scapy.files import read_octets, replacing, write_text, writing, writing_text
 from fynx_scapy.net import Recorder
 
 OLD = "what was there\n"
@@ -180,3 +180,63 @@ def test_what_cannot_be_written_is_named(path: str) -> None:
             write()
         assert error.value.filename == path
         assert error.value.strerror
+
+
+# What is read
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PATIENCE", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("written", [None, b"", b"some of it"])
+def test_a_pipe_that_does_not_end(tmp_path: Path, written: bytes | None) -> None:
+    """Nobody opens it to write, or somebody does and does not go on."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    held = [] if written is None else [os.open(path, os.O_RDWR)]
+    for each in held:
+        os.write(each, written or b"")
+    with pytest.raises(OSError, match=r"a pipe or a device that did not end within 0\.05 s") as error:
+        read_octets(path, 100)
+    assert error.value.filename == path
+    for each in held:
+        os.close(each)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("octets", [b"x", bytes(range(256)) * 200])
+def test_a_pipe_whose_writer_has_ended(octets: bytes) -> None:
+    """What a shell makes of <(COMMAND)."""
+    reading, writing_end = os.pipe()
+    os.write(writing_end, octets)
+    os.close(writing_end)
+    assert read_octets(f"/dev/fd/{reading}", len(octets)) == octets
+    os.close(reading)
+
+
+def test_a_pipe_whose_writer_comes_later(tmp_path: Path) -> None:
+    path, octets = tmp_path / "pipe", bytes(300_000)
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(octets,))
+    writer.start()
+    assert read_octets(path, 1 << 20) == octets
+    writer.join()
+
+
+def test_what_is_read_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(10))
+    assert [len(read_octets(path, most)) for most in (8, 9, 10, 11)] == [9, 10, 10, 10]
+    assert len(read_octets("/dev/zero", 1 << 20)) == (1 << 20) + 1
+    assert read_octets("/dev/null", 5) == b""
+    with pytest.raises(IsADirectoryError):
+        read_octets(tmp_path, 5)
+    with pytest.raises(FileNotFoundError):
+        read_octets(tmp_path / "none", 5)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(IsADirectoryError):
+        read_octets(tmp_path, 5)
+    assert len(os.listdir("/proc/self/fd")) == len(before)

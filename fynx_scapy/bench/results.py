@@ -15,6 +15,7 @@ from typing import Any, Self
 from fynx_scapy import __version__
 from fynx_scapy.bench.figures import Figure
 from fynx_scapy.errors import MalformedError
+from fynx_scapy.files import read_octets
 
 FORMAT = 1
 """The version of the JSON document."""
@@ -71,8 +72,7 @@ class Results:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Results from a file. Raises MalformedError, which names the file, and OSError."""
-        with path.open("rb") as file:
-            octets = file.read(LARGEST + 1)
+        octets = read_octets(path, LARGEST)
         if len(octets) > LARGEST:
             raise MalformedError(f"{path}: expected results of fynx bench, found more than {LARGEST >> 20} MB")
         try:

@@ -17,6 +17,7 @@ import click
 from fynx_scapy.commands.certificates import READ, certificates_of, passphrase_file, secret_of, time_of
 from fynx_scapy.commands.opening import misuse, no_routes, writing
 from fynx_scapy.commands.options import JSON, OUTPUT
+from fynx_scapy.files import read_octets
 from fynx_scapy.text import printable
 
 
@@ -152,8 +153,7 @@ def _block(path: Path) -> bytes | None:
     """The octets of the first certificate in PEM, whatever they are."""
     from fynx_scapy.pki.loading import MOST_OCTETS
 
-    with path.open("rb") as file:
-        text = file.read(MOST_OCTETS)
+    text = read_octets(path, MOST_OCTETS)
     found = re.search(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END", text)
     try:
         return None if found is None else base64.b64decode(found[1])

@@ -11,15 +11,15 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fynx_scapy.checks import secret_in_file
+from fynx_scapy.checks import only_line, secret_in_file
 from fynx_scapy.commands.origins import naming
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.files import read_octets
 from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
@@ -336,18 +336,17 @@ def read_psk(path: Path, what: str = "a pre-shared key") -> bytes:
 
 
 def read_passphrase(path: Path, what: str = "a passphrase") -> bytes:
-    """What is in a file, except one final line end. Raises UsageError, which says ``what`` is missing."""
+    """The one line of a file. Raises UsageError, which says ``what`` is missing."""
     try:
-        with nullcontext(sys.stdin.buffer) if str(path) == STDIO else path.open("rb") as stream:
-            octets = stream.read(MOST_PSK + 1)
+        octets = sys.stdin.buffer.read(MOST_PSK + 1) if str(path) == STDIO else read_octets(path, MOST_PSK)
     except OSError as error:
         raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(octets) > MOST_PSK:
         raise click.UsageError(f"{path}: expected {what}, but the file is larger than {MOST_PSK >> 10} KB")
-    key = octets.removesuffix(b"\n").removesuffix(b"\r")
-    if not key:
-        raise click.UsageError(f"{path}: expected {what}, but the file is empty")
-    return key
+    try:
+        return only_line(octets, what, printable(str(path), LONGEST))
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def any_given(given: Mapping[str, Any]) -> bool:

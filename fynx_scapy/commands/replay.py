@@ -15,11 +15,11 @@ from fynx_scapy.commands.opening import as_file, check_outputs, console, misuse,
 from fynx_scapy.commands.options import (
     CAPTURE,
     JSON,
-    MOST_PSK,
     OUTPUT,
     STDIO,
     any_given,
     keys_of,
+    read_passphrase,
     reads_capture,
     writes,
 )
@@ -181,7 +181,7 @@ def _certificate(cert: Path | None, key: Path | None, passphrase: Path | None) -
 
     if cert is None or key is None:
         return None
-    word = None if passphrase is None else passphrase.read_bytes()[:MOST_PSK].rstrip(b"\r\n")
+    word = None if passphrase is None else read_passphrase(passphrase)
     return Certificate(cert, key, passphrase=word)
 
 

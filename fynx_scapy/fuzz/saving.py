@@ -247,8 +247,7 @@ def read_state(folder: Path) -> dict[str, Any]:
     """The state of a run in a folder. ConfigError when there is none."""
     path = folder / STATE
     try:
-        with path.open("rb") as file:
-            octets = file.read(MOST_OCTETS + 1)
+        octets = files.read_octets(path, MOST_OCTETS)
         if len(octets) > MOST_OCTETS:
             raise ConfigError(f"{path}: expected a state of at most {MOST_OCTETS >> 20} MB, found a larger file")
         state = json.loads(octets)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fynx_scapy.errors import CaptureError
+from fynx_scapy.files import read_octets
 
 MOST_OCTETS = 64 << 20
 """The largest key file that is read, after decompression. It bounds memory: a log has no natural end."""
@@ -25,10 +26,10 @@ _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM
 def read_file(path: Path) -> str:
     """The text of a key file. Raises CaptureError if it cannot be read or is too large."""
     try:
-        with path.open("rb") as stream:
-            return read_stream(stream, str(path))
+        octets = read_octets(path, MOST_OCTETS)
     except OSError as error:
         raise CaptureError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return read_stream(io.BytesIO(octets), str(path))
 
 
 def read_stream(stream: BinaryIO, name: str) -> str:

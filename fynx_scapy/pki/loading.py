@@ -25,6 +25,7 @@ from cryptography.x509 import ocsp
 from fynx_scapy.checks import read_secret
 from fynx_scapy.crypto.signing import SCHEMES, fits, key_kind
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.files import read_octets
 from fynx_scapy.pki.parsed import subject_of
 from fynx_scapy.pki.seeds import from_both
 from fynx_scapy.text import counted, printable
@@ -199,8 +200,7 @@ def _read(source: Source, most: int) -> tuple[str, bytes]:
         path = Path(source)
         name = printable(str(path), 200)
         try:
-            with path.open("rb") as file:
-                octets = file.read(most + 1)
+            octets = read_octets(path, most)
         except (OSError, ValueError) as error:
             raise ConfigError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     else:

@@ -15,7 +15,7 @@ from fynx_scapy.checks import SECRET, Check, as_tuple, flag, one_of, optional, r
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.credentials.certificates import Certificate
 from fynx_scapy.ike.credentials.credential import Credential
-from fynx_scapy.ike.credentials.eap import Eap
+from fynx_scapy.ike.credentials.eap import LONGEST_IDENTITY, Eap
 from fynx_scapy.ike.credentials.eap_users import EapUsers
 from fynx_scapy.pki.trust import Trust
 from fynx_scapy.settings.credentials import FILE, CredentialTable
@@ -155,11 +155,11 @@ class _Users(_Gateway):
         if (self.users is None) == (self.users_file is None):
             raise ConfigError(f"expected users or users_file, found {'neither' if self.users is None else 'both'}")
 
-    def _read(self, read: Callable[[str, str], T]) -> dict[str, T]:
+    def _read(self, read: Callable[[str, str], T], longest: int = LONGEST_IDENTITY) -> dict[str, T]:
         if self.users_file is not None:
-            return read_users(Path(self.users_file), read)
+            return read_users(Path(self.users_file), read, longest)
         assert self.users is not None
-        return read_table(self.users, read, "users")
+        return read_table(self.users, read, "users", longest)
 
     def secret_files(self) -> list[str]:
         """Also that of the users."""
@@ -328,7 +328,9 @@ class EapAkaUsersTable(_Users, _Alone):
 
     def credential(self) -> Credential:
         """`EapUsers.aka` or `EapUsers.aka_prime`."""
-        known = self._read(subscriber)
+        from fynx_scapy.eap.aka.usim import LONGEST_IDENTITY
+
+        known = self._read(subscriber, LONGEST_IDENTITY)
         if self.eap == "aka":
             return EapUsers.aka(known, ask=self.ask, only=self.only)
         named = {"network": self.network} if self.network else {}

@@ -8,8 +8,9 @@ import re
 import stat
 from pathlib import Path
 
-from fynx_scapy.checks import secret_in_file
+from fynx_scapy.checks import only_line, secret_in_file
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.files import read_octets
 
 MOST_OCTETS = 1 << 20
 """The largest configuration file that is read, in octets."""
@@ -42,13 +43,13 @@ def read_text(path: Path, most: int = MOST_OCTETS, what: str = "a configuration"
 
 
 def read_secret_file(path: Path) -> bytes:
-    """The secret in a file: all octets except one final line end, or hex digits after ``0x``. ConfigError if none."""
-    return secret_in_file(_only_line(path, "a secret"), str(path))
+    """The secret in a file: its one line, or hex digits after ``0x`` there. ConfigError if none."""
+    return secret_in_file(only_line(_octets(path, MOST_SECRET, "a secret"), "a secret", str(path)), str(path))
 
 
 def read_passphrase_file(path: Path) -> bytes:
-    """The passphrase in a file: all octets except one final line end. ConfigError if there is none."""
-    return _only_line(path, "a passphrase")
+    """The passphrase in a file: its one line. ConfigError if there is none."""
+    return only_line(_octets(path, MOST_SECRET, "a passphrase"), "a passphrase", str(path))
 
 
 def readable_by_all(path: Path) -> bool:
@@ -64,18 +65,9 @@ def exposed(path: Path) -> str:
     return f"{path}: it has a secret, and every user of this machine may read it: chmod 600 it"
 
 
-def _only_line(path: Path, what: str) -> bytes:
-    octets = _octets(path, MOST_SECRET, what)
-    secret = octets.removesuffix(b"\n").removesuffix(b"\r")
-    if not secret:
-        raise ConfigError(f"{path}: expected {what}, but the file is empty")
-    return secret
-
-
 def _octets(path: Path, most: int, what: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            octets = file.read(most + 1)
+        octets = read_octets(path, most)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
     if len(octets) > most:

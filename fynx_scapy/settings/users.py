@@ -2,17 +2,20 @@
 """Users of EAP as files and tables have them: a name, and a password or the keys of a USIM.
 
 A file has a line for each: ``NAME:PASSWORD``, or with EAP-AKA ``NAME:K:OPC`` or ``NAME:K:OPC:SQN``. A name ends at the
-first colon. Empty lines, and those that begin with ``#``, count for nothing. No error shows a secret.
+first colon. Empty lines, and those that begin with ``#``, count for nothing. Control characters, which nobody sees and
+RFC 8265 wants in no password, are an error. No error shows a secret.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.ike.credentials.eap import LONGEST_IDENTITY
 from fynx_scapy.settings.source import read_text
 from fynx_scapy.text import LONGEST, printable
 
@@ -27,8 +30,11 @@ _SQN = re.compile("[0-9]{1,15}")
 T = TypeVar("T")
 
 
-def read_users(path: Path, read: Callable[[str, str], T]) -> dict[str, T]:
-    """The users of a file, each secret as ``read(secret, place)`` makes it. ConfigError, with the line."""
+def read_users(path: Path, read: Callable[[str, str], T], longest: int = LONGEST_IDENTITY) -> dict[str, T]:
+    """The users of a file, each secret as ``read(secret, place)`` makes it. ConfigError, with the line.
+
+    ``longest``: the octets that a name may have.
+    """
     found: dict[str, T] = {}
     lines: dict[str, int] = {}
     text = read_text(path, MOST_OCTETS, "a file of users")
@@ -37,17 +43,26 @@ def read_users(path: Path, read: Callable[[str, str], T]) -> dict[str, T]:
         if not line.strip() or line.startswith("#"):
             continue
         place = f"{path}: line {number}"
+        if at := next((at for at, sign in enumerate(line, 1) if unicodedata.category(sign) == "Cc"), 0):
+            raise ConfigError(f"{place}: expected no control character, found one as character {at}")
         name, colon, secret = line.partition(":")
         if not colon or not name:
             raise ConfigError(f"{place}: expected NAME:PASSWORD, found {'no name' if colon else 'no colon'}")
         if name != name.strip():
             raise ConfigError(f"{place}: expected no blank around the name {printable(name.strip(), LONGEST)!r}")
+        _check_name(name, longest, place)
         if name in found:
             raise ConfigError(f"{place}: {printable(name, LONGEST)} is in line {lines[name]} already")
         found[name], lines[name] = read(secret, place), number
     if not found:
         raise ConfigError(f"{path}: expected at least one user, found none")
     return found
+
+
+def _check_name(name: str, longest: int, place: str) -> None:
+    """ConfigError for a name that no peer can say."""
+    if (size := len(name.encode())) > longest:
+        raise ConfigError(f"{place}: expected a name of at most {longest} octets, which EAP can carry, found {size}")
 
 
 def password(secret: str, place: str) -> str:
@@ -80,11 +95,14 @@ def usim(secret: str, place: str) -> tuple[bytes, bytes, int]:
     return bytes.fromhex(parts[0]), bytes.fromhex(parts[1]), int(number)
 
 
-def read_table(users: Mapping[str, bytes], read: Callable[[str, str], T], owner: str) -> dict[str, T]:
+def read_table(
+    users: Mapping[str, bytes], read: Callable[[str, str], T], owner: str, longest: int = LONGEST_IDENTITY
+) -> dict[str, T]:
     """The users of a table, whose secrets are octets. ConfigError, which names the user."""
     found = {}
     for name, secret in users.items():
         place = f"{owner}.{printable(name, LONGEST)}"
+        _check_name(name, longest, place)
         found[name] = read(as_text(secret, place), place)
     return found
 

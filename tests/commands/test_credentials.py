@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fynx_scapy import Session
 from fynx_scapy.cli import main
 from fynx_scapy.commands.credentials import CREDENTIALS, credentials_of
+from fynx_scapy.commands.replay import _certificate
 from fynx_scapy.commands.running import named
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import IkeConfig, Ppk, Psk
@@ -189,3 +190,10 @@ def test_a_mistake_is_one_error_before_anything_is_sent(folder: Path, command: s
     assert done.output.count("Error: ") == 1
     assert not any(secret in done.output for secret in (PASSPHRASE, "hush"))
     assert "serving" not in done.output
+
+
+def test_the_passphrase_of_a_replay_is_read_like_any_other(folder: Path) -> None:
+    """A device without end was read until memory was full."""
+    for path, told in ((Path("/dev/zero"), "larger than 64 KB"), (folder / "root.crt", "on one line")):
+        with pytest.raises(click.UsageError, match=told):
+            _certificate(folder / "root.crt", folder / "root.crt", path)

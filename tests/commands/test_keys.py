@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from fynx_scapy import files as reading
 from fynx_scapy.cli import main
 from tests.commands.files import Files
 from tests.privileges import no_override
@@ -67,6 +69,31 @@ def test_a_psk_file_without_end_is_misuse(command: str, files: Files) -> None:
     done = run(command, files, files.good, "--psk-file", "/dev/zero")
     assert done.exit_code == 2
     assert "/dev/zero: expected a pre-shared key, but the file is larger than 64 KB" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("octets", "lines"),
+    [(b"one\ntwo\n", 2), (b"one\r\ntwo", 2), (b"one\n\n", 2), (b"one\rtwo\rthree\r", 3), (b"0x00\n\n\n", 3)],
+)
+def test_a_psk_file_with_several_lines_is_misuse(files: Files, tmp_path: Path, octets: bytes, lines: int) -> None:
+    """A final line end counts for nothing; octets that are no text may be any."""
+    (tmp_path / "psk").write_bytes(octets)
+    done = run("dissect", files, files.good, "--psk-file", tmp_path / "psk")
+    assert done.exit_code == 2
+    assert f"psk: expected a pre-shared key on one line, found {lines} lines" in done.stderr
+    (tmp_path / "psk").write_bytes(b"\xff\n\r" + octets)
+    assert run("dissect", files, files.good, "--psk-file", tmp_path / "psk").exit_code != 2
+
+
+def test_files_with_keys_that_do_not_end(
+    command: str, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "PATIENCE", 0.05)
+    os.mkfifo(tmp_path / "pipe")  # nobody writes into it
+    for option in ("--psk-file", "--keys"):
+        done = run(command, files, files.good, option, tmp_path / "pipe")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "it is a pipe or a device that did not end within 0.05 s" in done.stderr
 
 
 CASES = {

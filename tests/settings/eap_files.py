@@ -34,11 +34,16 @@ def make(folder: Path) -> Path:
         "blank": "carol: hush\n",
         "blank-name": "carol :hush\n",
         "comments": "# nobody\n",
+        "bell": "carol:hush-hush\ndav\ae:hush\n",
+        "tab": "carol:hu\tsh\n",
+        "old-mac": "carol:hush\rdave:hush\r",
+        "long-name": f"{'x' * 65531}:hush\n",
+        "long-imsi": f"{'1' * 1017}:{K}:{OPC}\n",
         "short-key": f"{IMSI}:{K[1:]}:{OPC}\n",
         "large-sqn": f"{IMSI}:{K}:{OPC}:{1 << 48}\n",
         "long": f"{IMSI}:{K}:{OPC}:1:2\n",
     }.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, newline="")
     (folder / "binary").write_bytes(b"carol:\xff\xfe\n")
     for path in folder.iterdir():
         path.chmod(0o600)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fynx_scapy import Eap, EapUsers, IkeConfig, Psk, Rounds, Settings
+from fynx_scapy import Eap, EapUsers, IkeConfig, Psk, Rounds, Settings, files
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.credentials.certificates import OwnCertificates
 from fynx_scapy.ike.events import IkeSaFailed, MessageSent
@@ -21,7 +22,14 @@ from tests.settings.eap_files import HUSH, IMSI, OPC, K, make
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("eap"))
+    made = make(tmp_path_factory.mktemp("eap"))
+    os.mkfifo(made / "pipe", 0o600)  # nobody writes into it
+    return made
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PATIENCE", 0.05)
 
 
 @pytest.fixture
@@ -149,6 +157,11 @@ USER = "user = 'carol', password = 'hush'"
         (f"eap = 'md5', {USER}, only = true", "4: unknown key 'connections.a.auth.only'; the keys here are"),
         ("eap = 'md5', user = '', password = 'hush'", "4: expected connections.a.auth.user to be text that is not"),
         ("eap = 'md5', user = 'carol', password_file = 'empty'", "4: empty: expected a secret, but the file is empty"),
+        ("eap = 'md5', user = 'carol', password_file = 'two'", "4: two: expected a secret on one line, found 2 lines"),
+        ("eap = 'md5', user = 'carol', password_file = 'pipe'", "4: pipe: cannot be read: it is a pipe or a device t"),
+        ("eap = 'tls', cert = 'pipe', ca = 'root.crt'", "4: connections.a.auth: pipe: cannot be read: it is a pipe or"),
+        ("eap = 'tls', cert = 'carol.crt', key = 'carol.key', ca = 'root.crt', passphrase_file = 'two'",
+         "4: connections.a.auth: two: expected a passphrase on one line, found 2 lines"),
         ("eap = 'md5', user = 'carol', password_file = 'none'", "4: none: cannot be read: No such file"),
         ("eap = 'md5', user = 'carol', password = '0xff'", "4: connections.a.auth: password: expected a password as"),
         ("eap = 'md5', user = 'carol', password = 7", "4: expected connections.a.auth.password to be text, found a nu"),
@@ -203,6 +216,19 @@ def test_a_mistake_of_a_client_is_one_error(written: Path, table: str, words: st
         ("eap = 'md5', users_file = 'comments'", "3: connections.a.remote_auth: comments: expected at least one user"),
         ("eap = 'md5', users_file = 'binary'", "3: connections.a.remote_auth: binary: line 1: expected text in UTF-8"),
         ("eap = 'md5', users_file = 'none'", "3: connections.a.remote_auth: none: cannot be read: No such file"),
+        ("eap = 'md5', users_file = 'bell'", "3: connections.a.remote_auth: bell: line 2: expected no control "
+         "character, found one as character 4"),
+        ("eap = 'md5', users_file = 'tab'", "3: connections.a.remote_auth: tab: line 1: expected no control character, "
+         "found one as character 9"),
+        ("eap = 'md5', users_file = 'old-mac'", "3: connections.a.remote_auth: old-mac: line 1: expected no control"),
+        ("eap = 'md5', users_file = 'long-name'", "3: connections.a.remote_auth: long-name: line 1: expected a name of "
+         "at most 65530 octets, which EAP can carry, found 65531"),
+        ("eap = 'aka', users_file = 'long-imsi'", "3: connections.a.remote_auth: long-imsi: line 1: expected a name of "
+         "at most 1016 octets, which EAP can carry, found 1017"),
+        ("eap = 'md5', users_file = 'pipe'", "3: connections.a.remote_auth: pipe: cannot be read: it is a pipe or a "
+         "device that did not end within 0.05 s"),
+        ("eap = 'md5', users_file = '/dev/zero'", "3: connections.a.remote_auth: /dev/zero: expected a file of users "
+         "of at most 16384 KB"),
         ("eap = 'aka', users_file = 'users'", "3: connections.a.remote_auth: users: line 3: expected K:OPC or K:OPC:S"),
         ("eap = 'aka', users_file = 'short-key'", "3: connections.a.remote_auth: short-key: line 1: expected K as 32 "),
         ("eap = 'aka', users_file = 'large-sqn'", "3: connections.a.remote_auth: large-sqn: line 1: expected SQN as a"),
@@ -225,6 +251,19 @@ def test_a_mistake_of_a_gateway_is_one_error(written: Path, table: str, words: s
 def test_a_client_needs_to_know_who_the_gateway_is(written: Path) -> None:
     told = error(written, f"auth = {{ eap = 'md5', {USER} }}")
     assert told == "1: expected IkeConfig.trust beside an Eap, which cannot verify the peer, found none"
+
+
+def test_names_may_be_as_long_as_an_identity_of_eap(tmp_path: Path) -> None:
+    path = tmp_path / "users"
+    path.write_text(f"{'ü' * 32765}:hush\n# a\ttab in a comment\n")
+    assert list(read_users(path, password)) == ["ü" * 32765]
+
+
+@pytest.mark.parametrize("name", ["pipe.toml", "pipe.conf"])
+def test_a_configuration_that_does_not_end(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ConfigError, match=f"{name}: cannot be read: it is a pipe or a device"):
+        Settings.from_file(tmp_path / name)
 
 
 def test_a_file_of_users_has_a_ceiling(tmp_path: Path) -> None:
