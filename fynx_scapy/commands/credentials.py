@@ -17,11 +17,12 @@ from fynx_scapy.commands.eap import (
     check_eap,
     client_of,
     is_gateway,
+    key_files,
     naming_key,
     users_of,
     values_of,
 )
-from fynx_scapy.commands.options import Decorator, psk_file, read_psk
+from fynx_scapy.commands.options import Decorator, psk_file, read_psk, warn_exposed
 from fynx_scapy.commands.origins import naming
 
 BESIDE_PSK: tuple[Decorator, ...] = (
@@ -147,6 +148,7 @@ def credentials_of(given: Mapping[str, Any], or_else: str = "") -> dict[str, Any
 
             made["ppk"] = Ppk(read_psk(ppk, "a post-quantum pre-shared key"), given["ppk_id"])
             made["ppk_required"] = given["ppk_required"]
+            warn_exposed(ppk)
     return made
 
 
@@ -208,7 +210,9 @@ def _gateway(given: Mapping[str, Any]) -> dict[str, Any]:
 def _psk(path: Path) -> Any:
     from fynx_scapy.ike.config import Psk
 
-    return Psk(read_psk(path))
+    made = Psk(read_psk(path))
+    warn_exposed(path)
+    return made
 
 
 def _trust(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,4 +232,6 @@ def _certificate(given: Mapping[str, Any]) -> Any:
 
     passphrase = secret_of(given["passphrase_file"])
     with naming_key(given):
-        return Certificate(given["cert"], given["key"], list(given["chains"]), passphrase=passphrase)
+        made = Certificate(given["cert"], given["key"], list(given["chains"]), passphrase=passphrase)
+    warn_exposed(*key_files(given))
+    return made

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
 from fynx_scapy.checks import read_secret
 from fynx_scapy.commands.certificates import READ
-from fynx_scapy.commands.options import Decorator, read_psk
+from fynx_scapy.commands.options import Decorator, read_psk, warn_exposed
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.text import LONGEST, printable
 
@@ -226,7 +227,15 @@ def users_of(given: Mapping[str, Any]) -> Any:
 
 def _made(kind: Any, fields: dict[str, Any], given: Mapping[str, Any]) -> Any:
     with naming_key(given):
-        return kind(**fields).credential()
+        made = kind(**fields).credential()
+    keys = key_files(given) if "cert" in fields else ()
+    warn_exposed(given.get("eap_password_file"), given.get("eap_users"), *keys)
+    return made
+
+
+def key_files(given: Mapping[str, Any]) -> tuple[Path | None, ...]:
+    """The files that have the private key of --cert, and its passphrase."""
+    return given["key"] or given["cert"], given["passphrase_file"]
 
 
 def _trusted(cas: Collection[Any], crls: Collection[Any]) -> dict[str, Any]:

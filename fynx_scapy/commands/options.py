@@ -349,6 +349,21 @@ def read_passphrase(path: Path, what: str = "a passphrase") -> bytes:
         raise click.UsageError(str(error)) from None
 
 
+def warn_exposed(*paths: Path | None) -> None:
+    """Warn of files with a secret that every user of this machine may read, when the options are read first.
+
+    Not where a worker or SIGHUP reads them again.
+    """
+    from fynx_scapy.settings.source import exposed, readable_by_all
+
+    context = click.get_current_context(silent=True)
+    said: set[Path] | None = context.meta.setdefault("fynx_scapy.exposed", set()) if context is not None else None
+    for path in filter(None, paths):
+        if said is not None and path not in said and str(path) != STDIO and readable_by_all(path):
+            said.add(path)
+            click.echo(f"warning: {exposed(path)}", err=True)
+
+
 def any_given(given: Mapping[str, Any]) -> bool:
     """Whether any key option was used."""
     return any(given[name.replace("-", "_")] for name in (*KEY_FILES, "esp_null", *_SECRETS))

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from fynx_scapy import Eap, EapUsers, IkeConfig
 from fynx_scapy.cli import main
@@ -37,6 +37,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def given(folder: Path, options: tuple[Any, ...], words: str) -> dict[str, Any]:
     """The values of these options, which other options of the same command leave as they are."""
+    done, found = invoked(options, words.format(folder).replace("{}", str(folder)))
+    if done.exception is not None:
+        raise done.exception
+    return found[0]
+
+
+def invoked(options: tuple[Any, ...], words: str) -> tuple[Result, list[dict[str, Any]]]:
+    """What a command with these options prints, and their values."""
     found: list[dict[str, Any]] = []
 
     def command(**values: Any) -> None:
@@ -44,11 +52,7 @@ def given(folder: Path, options: tuple[Any, ...], words: str) -> dict[str, Any]:
 
     for option in reversed((*CREDENTIALS, *options)):
         command = option(command)
-    done = CliRunner().invoke(click.command()(command), words.format(folder).replace("{}", str(folder)).split(),
-                              standalone_mode=False)  # fmt: skip
-    if done.exception is not None:
-        raise done.exception
-    return found[0]
+    return CliRunner().invoke(click.command()(command), words.split(), standalone_mode=False), found
 
 
 def made(folder: Path, options: tuple[Any, ...], words: str, **more: Any) -> IkeConfig:
@@ -165,6 +169,36 @@ def test_the_line_of_a_tunnel_says_who_has_come_by_eap(by: str, rounds: int, tol
     assert named(session) == f"gw > carol{told}, a > b"
 
 
+@pytest.mark.parametrize(
+    ("options", "words", "files"),
+    [
+        (EAP_GATEWAY, "--eap md5 --eap-users @users" + GATEWAY, ["users", "gw.key"]),
+        (EAP_GATEWAY, "--eap aka --eap-users @subscribers --psk-file @psk", ["psk", "subscribers"]),
+        (EAP_GATEWAY, "--eap tls --ca @root.crt" + GATEWAY, ["gw.key"]),
+        (EAP_GATEWAY, "--eap ttls --eap-users @users" + GATEWAY, ["users", "gw.key"]),
+        (EAP_CLIENT, "--eap md5 --ca @root.crt" + USER, ["password"]),
+        (EAP_CLIENT, "--eap tls --ca @root.crt" + OURS, ["carol.key"]),
+        ((), "--psk-file @psk --ppk-file @password --ppk-id x", ["psk", "password"]),
+        ((), "--ca @root.crt" + OURS, ["carol.key"]),
+    ],
+)  # fmt: skip
+def test_files_with_secrets_that_everybody_may_read_are_warned_of(
+    folder: Path, options: tuple[Any, ...], words: str, files: list[str]
+) -> None:
+    words = words.replace("@", f"{folder}/")
+    assert invoked(options, words)[0].output == ""
+    try:
+        for path in folder.iterdir():
+            path.chmod(0o644)
+        done, (values,) = invoked(options, words)
+    finally:
+        for path in folder.iterdir():
+            path.chmod(0o600)
+    told = "it has a secret, and every user of this machine may read it: chmod 600 it"
+    assert sorted(done.stderr.splitlines()) == sorted(f"warning: {folder / name}: {told}" for name in files)
+    assert credentials_of(values), "SIGHUP and workers, which have no command line, read them without a word"
+
+
 CA = " --ca @root.crt"
 CONNECT, SERVE = "connect 127.0.0.1:9 --duration 1", "serve --local 127.0.0.1 --port 9999"
 
@@ -189,6 +223,8 @@ CONNECT, SERVE = "connect 127.0.0.1:9 --duration 1", "serve --local 127.0.0.1 --
         ("--eap md5 --eap-user carol --eap-password 0xhush" + CA, "expected hex digits after 0x in --eap-password"),
         ("--eap md5 --eap-user carol --eap-password 0xff" + CA, "--eap-password: expected a password as text"),
         ("--eap md5 --eap-user carol --eap-password-file @empty" + CA, "--eap-password-file @empty: expected a"),
+        ("--eap md5 --eap-user carol --eap-password-file @two" + CA, "--eap-password-file @two: expected a password on "
+         "one line, found 2 lines"),
         ("--eap md5 --eap-user carol --eap-password-file @none" + CA, "File '@none' does not exist"),
         ("--eap md5 --eap-users @users" + USER + CA, "No such option"),
         ("--eap tls" + CA, "--eap tls needs --cert"),
