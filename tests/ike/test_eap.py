@@ -408,6 +408,12 @@ def test_trust_that_tls_does_not_heed(fields: dict[str, Any], name: str) -> None
         (lambda: EapUsers.passwords(["carol"]), "users as a dict of names and passwords, found list"),  # type: ignore[arg-type]
         (lambda: EapUsers.passwords({"carol": "x"}, "md4"), "found 'md4'; did you mean md5"),
         (lambda: Eap.mschapv2("carol", "x") | "md5", "another Eap for either of them, found str"),  # type: ignore[operator]
+        (lambda: CAROL | Eap.md5("dave", "x"), "of one user, which is said first, found carol and dave"),
+        (lambda: Eap.mschapv2("carol", "x", identity="c") | Eap.md5("dave", "x", identity="c"), "found carol and dave"),
+        (lambda: CAROL | Eap.md5("carol", "x", identity="c"), "one identity, .* found carol and c: give both the same"),
+        (lambda: CAROL | Eap.ttls("carol", "x", Trust(root().cert)), "of one identity, .* found carol and anonymous"),
+        (lambda: CAROL | Eap.aka("dave", k=bytes(16), opc=bytes(16)), "of one identity, .* found carol and dave"),
+        (lambda: CAROL | Eap.mschapv2("carol", "x"), "expected each EAP method once, found MSCHAPv2 twice"),
         (lambda: Eap.tls("carol.pem", Trust(root().cert)), r"a Certificate\(cert, key\) .*, found str"),  # type: ignore[arg-type]
         (lambda: Eap.tls(carol(), Trust(root().cert), fragment=0), "1 to 65525 octets, found 0"),
         (lambda: EapUsers.ttls(gateway(), USERS, fragment=65526), "1 to 65525 octets, found 65526"),
@@ -416,6 +422,15 @@ def test_trust_that_tls_does_not_heed(fields: dict[str, Any], name: str) -> None
 def test_what_cannot_work_is_said_when_it_is_configured(make: Callable[[], Any], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         make()
+
+
+@pytest.mark.parametrize("methods", [["md5"], ["ttls"]])
+def test_methods_of_one_user_that_a_server_chooses_from(methods: list[str]) -> None:
+    ours = CAROL | Eap.ttls("carol", "Ar3etTnp", Trust(root().cert), identity=b"carol") | Eap.md5("carol", "Ar3etTnp")
+    users = EapUsers.ttls(gateway(), USERS) if methods == ["ttls"] else EapUsers.passwords(USERS, methods)
+    pair, config = ends(ours, users)
+    assert pair.connect(config).established
+    assert pair.of("bob", IkeSaEstablished)[0].proof == f"EAP-{methods[0].upper()} as carol"
 
 
 @pytest.mark.parametrize(("inner", "said"), [([], "found none"), (["eap-md5", "pap"], "an EAP method with a password")])

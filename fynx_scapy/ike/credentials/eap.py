@@ -13,6 +13,7 @@ from fynx_scapy.iana import IdType
 from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.ike.credentials.eap_tls import tls_end
 from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
     from fynx_scapy.eap.aka.usim import Usim
@@ -204,10 +205,27 @@ class Eap(Credential):
         return cls(PassthroughPeer(begin, **fields), identity=identity, only=only)
 
     def __or__(self, other: Eap) -> Eap:
-        """Either of them: ``Eap.mschapv2(...) | Eap.md5(...)``."""
+        """Either of them: ``Eap.mschapv2(...) | Eap.md5(...)``. ConfigError for two users.
+
+        A client says who it is before it knows the method (RFC 3748 section 5.1), and the server chooses that.
+        """
         if not isinstance(other, Eap):
             raise ConfigError(f"expected another Eap for either of them, found {type(other).__name__}")
+        _check_one_user(self, other)
         return Eap(*self.methods, *other.methods, identity=self.identity, only=self.only and other.only)
+
+
+def _check_one_user(one: Eap, other: Eap) -> None:
+    """ConfigError for credentials that do not go together: one of them would never be used, or not as it is written."""
+    types = [method.type for method in one.methods]
+    if twice := next((method.name for method in other.methods if method.type in types), ""):
+        raise ConfigError(f"expected each EAP method once, found {twice} twice: the server could choose one only")
+    users = [method.user.encode() for method in (*one.methods, *other.methods) if hasattr(method, "user")]
+    for what, found in (("user", users), ("identity", [one.identity_octets, other.identity_octets])):
+        if len(differ := list(dict.fromkeys(found))) > 1:
+            names = " and ".join(printable(name, LONGEST) for name in differ[:2])
+            hint = ": give both the same identity=" if what == "identity" else ""
+            raise ConfigError(f"expected EAP methods of one {what}, which is said first, found {names}{hint}")
 
 
 def _usim(identity: str, k: bytes | str, opc: bytes | str, sqn: int) -> Usim:
