@@ -51,7 +51,7 @@ from fynx_scapy.ike.credentials.together import (
     verifier,
 )
 from fynx_scapy.ike.message import Address
-from fynx_scapy.ike.terms.child_config import ChildConfig, Proposals, Selectors, read_proposals
+from fynx_scapy.ike.terms.child_config import ChildConfig, Proposals, Selectors, read_proposals, roaming
 from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.endpoint_config import MANY, EndpointConfig
 from fynx_scapy.ike.terms.identity import Identity
@@ -231,7 +231,8 @@ class IkeConfig(Checked):
     half_open_lifetime: float = setting(30.0, seconds())
     """Seconds after which an IKE SA that is not authenticated is dropped."""
     cp_request: ConfigRequest | None = setting(None, optional(kind(ConfigRequest)))
-    """The addresses and other attributes that an initiator requests (RFC 7296 section 2.19)."""
+    """The addresses and other attributes that an initiator requests (RFC 7296 section 2.19). Child SAs whose selectors
+    are not given then propose everything, which the responder narrows."""
     cp_reply: ConfigReply | None = setting(None, optional(kind(ConfigReply)))
     """The addresses and other attributes that a responder assigns on request."""
     childless: bool = setting(False, flag())
@@ -354,6 +355,7 @@ class IkeConfig(Checked):
             raise ConfigError(
                 f"expected IkeConfig.retry_wait to be the shortest and then the longest wait, found {self.retry_wait}"
             )
+        self._set("children", roaming(self.children, self.cp_request, self.cp_reply))
         null = isinstance(self.auth, Null) or isinstance(self.peer_auth, Null)
         check_ppks(self.ppk, required=self.ppk_required, null=null)
 

@@ -10,7 +10,7 @@ from scapy.layers.inet import ICMP, IP
 
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import CpAttribute, CpType, NotifyType
-from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.events import (
     AddressesAssigned,
     AddressesReleased,
@@ -27,7 +27,7 @@ from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest, Settings, read
 from fynx_scapy.ike.terms.pool import AddressPool, Pools
 from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.layers.ikev2 import ConfigurationAttribute, IKEv2_CP, IKEv2_SA
-from tests.ike.pair import Pair, alice, bob
+from tests.ike.pair import BOB, Pair, alice, bob
 
 ANY = ChildConfig(local_ts=("0.0.0.0/0", "::/0"), remote_ts=("10.2.0.0/24",))
 WIDE = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("0.0.0.0/0", "::/0"))
@@ -52,6 +52,60 @@ def giving(reply: ConfigReply = REPLY, **changes):
 def cp(kind: CpType, *attributes: tuple[CpAttribute, bytes]) -> IKEv2_CP:
     found = [ConfigurationAttribute(type=int(attribute), value=value) for attribute, value in attributes]
     return IKEv2_CP(CFGType=int(kind), attributes=found)
+
+
+# Selectors that nobody gave
+
+
+def selectors(sa) -> list[str]:
+    """Ours and the peer's of the only Child SA."""
+    (child,) = sa.children.values()
+    return [", ".join(map(str, side)) for side in (child.local_ts, child.remote_ts)]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "found"),
+    [
+        ({}, {"children": WIDE}, ["10.3.0.1/32", "10.2.0.0/24"]),
+        ({}, {}, ["10.3.0.1/32", "10.1.0.0/24"]),
+        ({"children": ChildConfig(remote_ts="10.1.0.7")}, {}, ["10.3.0.1/32", "10.1.0.7/32"]),
+        ({"children": ChildConfig(local_ts="10.3.0.0/16")}, {}, ["10.3.0.1/32", "10.1.0.0/24"]),
+    ],
+    ids=["client", "both", "local", "remote"],
+)
+def test_a_client_proposes_everything(ours, theirs, found):
+    """Section 2.19: TSi and TSr = 0.0.0.0-255.255.255.255, which the responder narrows to the address given."""
+    usual = {"auth": "secret", "local_id": "alice", "remote_id": "bob", "remote": BOB, "cp_request": ConfigRequest()}
+    other = {"auth": "secret", "local_id": "bob", "remote_id": "alice", "cp_reply": REPLY}
+    pair = Pair(IkeConfig(**other | theirs))
+    assert selectors(pair.connect(IkeConfig(**usual | ours))) == found
+
+
+def test_selectors_that_were_given_stay():
+    given = ChildConfig(local_ts="10.1.0.0/24", remote_ts="10.2.0.0/24")
+    reply = ConfigReply(pool="10.3.0.0/24")
+    for changes in {"cp_request": ConfigRequest()}, {"cp_reply": reply}:
+        assert IkeConfig(auth="x", children=given, **changes).children == (given,)
+    usual = IkeConfig(auth="x")
+    assert usual.replace(cp_reply=reply).children[0].remote_ts == (Selector.of("10.3.0.0/24"),)
+    assert usual.replace(cp_reply=ConfigReply(pool="10.2.0.8/29")).children == usual.children
+    assert usual.replace(cp_request=ConfigRequest(addresses=())).children == usual.children
+    assert (
+        usual.replace(cp_reply=ConfigReply(pool=["10.3.0.0/24"] * 256)).children == usual.children
+    )  # too many for TSr
+    everything = usual.replace(cp_request=ConfigRequest(addresses=("0.0.0.0", "::"))).children[0]
+    assert everything.local_ts == everything.remote_ts == (Selector.of("0.0.0.0/0"), Selector.of("::/0"))
+
+
+def test_a_client_is_told_which_selectors_take_its_address():
+    pair = Pair(giving())
+    pair.connect(
+        alice(children=ChildConfig(local_ts="10.1.0.0/24", remote_ts="10.2.0.0/24"), cp_request=ConfigRequest())
+    )
+    (failed,) = pair.of("alice", ChildSaFailed)
+    assert failed.reason == (
+        "refused with TS_UNACCEPTABLE; local_ts has to hold the inner address that is asked for: 0.0.0.0/0 holds any"
+    )
 
 
 @pytest.mark.requirements("7296-2.19-02", "7296-4-11", "7296-4-12")

@@ -38,6 +38,7 @@ from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.life import limits
 from fynx_scapy.ike.message import Message, Next, Payloads, notify
 from fynx_scapy.ike.strangers import puzzles
+from fynx_scapy.ike.terms.child_config import everything_for
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.refusal import describe, redirection
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, NONE, ONE, Count, P, Phase, Round, Rule
@@ -133,6 +134,8 @@ class IkeAuth(Exchange):
             reason = f"refused with {name_of(NotifyType, kind)}" if kind else "the answer holds no SA payload"
             if error is None and (gateway := redirection(answer)) is not None:
                 kind, reason = NotifyType.REDIRECT, f"answered with {gateway}"
+            if kind == NotifyType.TS_UNACCEPTABLE:
+                reason += _virtual_hint(sa, child)
             sa.emit(ChildSaFailed(*sa.stamp, name=child.config.name, notify_type=kind, reason=reason))
             if kind == NotifyType.SINGLE_PAIR_REQUIRED:
                 ask_for_pair(sa, child.config, self.packet)
@@ -233,6 +236,15 @@ class IkeAuth(Exchange):
         """
         if self.sa.connecting or self._established:
             self.sa.fail(error)
+
+
+def _virtual_hint(sa: SaRecord, child: ChildRequest) -> str:
+    """What to set where we asked for an inner address, and our selectors do not take any (section 2.19)."""
+    wanted = everything_for(sa.config.cp_request) if sa.config.cp_request is not None else ()
+    ours = child.config.local_ts
+    if all(any(each.covers(one) for each in ours) for one in wanted):
+        return ""
+    return f"; local_ts has to hold the inner address that is asked for: {', '.join(map(str, wanted))} holds any"
 
 
 def _eap_failed(answer: Message | None) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict
 
-from fynx_scapy.checks import Checked, as_tuple, flag, kind, one_of, setting, several, text, whole
+from fynx_scapy.checks import Checked, as_tuple, flag, kind, one_of, setting, settings_of, several, text, whole
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.esp.replay import MAX_SIZE
 from fynx_scapy.iana import ProtocolId
@@ -18,6 +18,8 @@ from fynx_scapy.ike.terms.selectors import Selector
 
 if TYPE_CHECKING:
     from typing import Unpack
+
+    from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
 
 Proposals: TypeAlias = "str | Proposal | Sequence[str | Proposal]"
 Selectors: TypeAlias = "str | Selector | Sequence[str | Selector]"
@@ -54,7 +56,9 @@ def read_selectors(value: Any) -> tuple[Selector, ...]:
     return tuple(Selector.of(selector) for selector in as_tuple(value, str, Selector))
 
 
-_SELECTORS = several(kind(Selector), 1, 255)
+_MOST = 255
+"""Selectors of a Child SA on each side: their number is one octet (RFC 7296 section 3.13)."""
+_SELECTORS = several(kind(Selector), 1, _MOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,8 @@ class ChildConfig(Checked):
     """The proposals to offer or accept, best first, in strongSwan's notation (``aes128gcm16-esn``). ``default`` and
     ``legacy`` are words for several, as in IkeConfig."""
     local_ts: tuple[Selector, ...] = setting(("10.1.0.0/24",), _SELECTORS, read=read_selectors)
-    """Our traffic selectors, in any form that `Selector.of` reads."""
+    """Our traffic selectors, in any form that `Selector.of` reads. A client that asks for an inner address proposes
+    everything instead of the default, here and in ``remote_ts``; a gateway's default ``remote_ts`` is then its pool."""
     remote_ts: tuple[Selector, ...] = setting(("10.2.0.0/24",), _SELECTORS, read=read_selectors)
     """The peer's traffic selectors."""
     replay_window: int = setting(64, whole(1, MAX_SIZE, "packets"))
@@ -103,3 +108,38 @@ class ChildConfig(Checked):
         """A Child SA that an old peer can have: with SHA-1 and 3DES, which no default offers or accepts."""
         fields.setdefault("proposals", "default,legacy")
         return cls(**fields)
+
+
+def roaming(
+    children: tuple[ChildConfig, ...], request: ConfigRequest | None, reply: ConfigReply | None
+) -> tuple[ChildConfig, ...]:
+    """The Child SAs of a client that asks for an inner address, or of a gateway that assigns them.
+
+    A client knows neither its address nor, often, the networks behind the gateway. Selectors that nobody gave are
+    everything then, as in the example of RFC 7296 section 2.19. Behind the clients of a gateway is its pool; the usual
+    selector stays if it holds an address of that.
+    """
+    everything = everything_for(request) if request is not None else ()
+    pool = reply.pool if reply is not None and len(reply.pool) <= _MOST else ()
+    if not everything and not pool:
+        return children
+    usual: dict[str, Any] = {each.name: each.ready for each in settings_of(ChildConfig)}
+    made = []
+    for child in children:
+        left: Any = {}
+        for name, behind in (("local_ts", ()), ("remote_ts", pool)):
+            given: Any = getattr(child, name)
+            if given is usual[name] and (everything or (behind and not _overlap(given, behind))):
+                left[name] = everything or behind
+        made.append(child.replace(**left) if left and child.mode == "tunnel" else child)
+    return tuple(made)
+
+
+def _overlap(one: Sequence[Selector], other: Sequence[Selector]) -> bool:
+    return any(a.intersect(b) is not None for a in one for b in other)
+
+
+def everything_for(request: ConfigRequest) -> tuple[Selector, ...]:
+    """Everything of the IP versions of the addresses that are asked for; empty if none is."""
+    versions = dict.fromkeys(":" in each for each in request.addresses)
+    return tuple(Selector.of("::/0" if version else "0.0.0.0/0") for version in versions)
