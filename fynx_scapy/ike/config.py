@@ -198,7 +198,7 @@ class IkeConfig(Checked):
     """Whether we say which authentication methods we accept, where that may be signatures (RFC 9593)."""
     ppk: tuple[Ppk, ...] = setting((), several(kind(Ppk, hidden=True), 0, 256), read=read_ppks)
     """Post-quantum pre-shared keys (RFC 8784). As initiator we use the first one, as responder the one that the peer
-    names."""
+    names. With EAP they go into the AUTH payloads after it; with `Rounds` there is none."""
     ppk_required: bool = setting(False, flag())
     """Whether there is no IKE SA without a PPK. If not, a peer that has none is authenticated without it."""
     proposals: tuple[Proposal, ...] = setting(
@@ -356,8 +356,7 @@ class IkeConfig(Checked):
                 f"expected IkeConfig.retry_wait to be the shortest and then the longest wait, found {self.retry_wait}"
             )
         self._set("children", roaming(self.children, self.cp_request, self.cp_reply))
-        null = isinstance(self.auth, Null) or isinstance(self.peer_auth, Null)
-        check_ppks(self.ppk, required=self.ppk_required, null=null)
+        check_ppks(self.ppk, self.ppk_required, self.auth, self.peer_auth)
 
     def accepts_address(self, remote: Address) -> bool:
         """Whether this configuration serves a peer at that address."""

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fynx_scapy import Eap, EapUsers, Rounds, Subscriber
 from fynx_scapy.crypto.keymat import mix_ppk
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import NotifyType
@@ -17,7 +19,7 @@ from fynx_scapy.ike.events import IkeSaFailed, KeysDerived, MessageReceived, Mes
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.ike.sa import State
 from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.layers.ikev2 import build_message, parse_message
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, build_message, parse_message
 from tests.ike.pair import BOB, Pair, alice, bob
 
 KEY, OTHER = Ppk("a key of 256 bits that both have", "ppk-1"), Ppk("another key that both may have", "ppk-2")
@@ -278,6 +280,71 @@ def test_any_ppk_identity_is_answered(data):
 # Configuration
 
 
+# With EAP
+
+
+MSCHAPV2 = Eap.mschapv2("carol", "Ar3etTnp"), EapUsers.passwords({"carol": "Ar3etTnp"})
+MD5 = Eap.md5("carol", "Ar3etTnp"), EapUsers.passwords({"carol": "Ar3etTnp"}, ["md5"])
+USIM: dict[str, Any] = {"k": "11" * 16, "opc": "22" * 16}
+ALONE = Eap.aka("0carol", **USIM, only=True), EapUsers.aka({"0carol": Subscriber(**USIM)}, only=True)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "used"),
+    [
+        ({"ppk": KEY}, {"ppk": KEY}, KEY),
+        ({"ppk": KEY, "ppk_required": True}, {"ppk": (OTHER, KEY), "ppk_required": True}, KEY),
+        ({"ppk": KEY}, {"ppk": OTHER}, None),
+        ({"ppk": KEY}, {}, None),
+        ({}, {"ppk": KEY}, None),
+    ],
+    ids=["optional", "required", "another", "the client's", "the gateway's"],
+)
+@pytest.mark.parametrize("method", [MSCHAPV2, MD5, ALONE], ids=["mschapv2", "md5", "alone"])
+def test_eap_takes_it_into_the_last_two_auth_payloads(method, ours, theirs, used):
+    client, users = method
+    alone = client.only
+    pair = Pair(bob(auth=Psk("gateway"), remote_auth=users, remote_id=None, **theirs))
+    gateway: dict[str, Any] = {} if alone else {"remote_auth": Psk("gateway")}
+    sa = pair.connect(IkeConfig(auth=client, remote_id="bob", remote=BOB, **gateway, **ours))
+    assert sa.established
+    auths = [
+        (event, notifies(event))
+        for _, event in pair.network.events
+        if isinstance(event, MessageSent) and any(isinstance(each, IKEv2_AUTH) for each in event.payloads)
+    ]
+    both = "ppk" in ours and "ppk" in theirs
+    named = {NAMED: KEY.wire_id} if both else {}
+    # <--  HDR, SK {IDr, AUTH, EAP}     HDR, SK {AUTH, N(PPK_IDENTITY, PPK_ID) [, N(NO_PPK_AUTH)]}  -->
+    assert len(auths) == (2 if alone else 3)
+    assert alone or auths[0][1] == {}
+    asked = dict(auths[-2][1])
+    assert (PLAIN in asked) is (both and not ours.get("ppk_required"))
+    asked.pop(PLAIN, None)
+    assert asked == named
+    # <--  HDR, SK {AUTH, SAr2, TSi, TSr [, N(PPK_IDENTITY)]}
+    assert auths[-1][1] == ({NAMED: b""} if used else {})
+    for who, end in (("alice", sa), ("bob", pair.bobs)):
+        before, *after = (event.keys for event in pair.of(who, KeysDerived))
+        assert after == ([mix_ppk(end.suite.prf_function(), used.secret, before)] if used else [])
+    assert sa.keys == pair.bobs.keys
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("method", [MSCHAPV2, MD5, ALONE], ids=["mschapv2", "md5", "alone"])
+@pytest.mark.requirements("8784-3-07", negative=True)
+def test_eap_does_not_do_without_the_right_one(method, required):
+    """The same PPK_ID, another key; and with one that is required, a PPK_ID that the gateway does not have."""
+    client, users = method
+    theirs = OTHER if required else Ppk("not what the client has", KEY.id)
+    pair = Pair(bob(auth=Psk("gateway"), remote_auth=users, remote_id=None, ppk=theirs))
+    gateway: dict[str, Any] = {} if client.only else {"remote_auth": Psk("gateway")}
+    config = IkeConfig(auth=client, remote_id="bob", remote=BOB, ppk=KEY, ppk_required=required, **gateway)
+    assert not pair.connect(config).established
+    (failed,) = pair.of("alice", IkeSaFailed)
+    assert failed.notify_type == NotifyType.AUTHENTICATION_FAILED
+
+
 def test_a_ppk_shows_no_secret():
     ppk = Ppk("0x00ff", b"\x1b[31m\xff")
     assert ppk.secret == b"\x00\xff"
@@ -296,6 +363,8 @@ def test_a_ppk_shows_no_secret():
     [
         ({"ppk_required": True}, "expected IkeConfig.ppk, because ppk_required is True, found no PPK"),
         ({"ppk": KEY, "auth": Null()}, "expected IkeConfig.ppk_required to be True"),
+        ({"ppk": KEY, "auth": Rounds("a", "b")}, "expected either IkeConfig.ppk or Rounds, found both"),
+        ({"ppk": KEY, "remote_auth": Rounds("a", "b")}, "expected either IkeConfig.ppk or Rounds, found both"),
         ({"ppk": "top secret"}, "expected a Ppk or a sequence, found text of length 10"),
         (
             {"ppk": (KEY, Ppk("another", "ppk-1"))},

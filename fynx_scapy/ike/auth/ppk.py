@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class PostQuantumKey(Extension):
     """The PPK of one IKE SA. Its successors inherit nothing: "It MUST NOT be used" in a rekey (section 3).
 
-    Authenticators ask it for the keys that AUTH covers (`keys`) and for the octets to verify (`proof`) in every
-    message with AUTH, in whichever round that is.
+    Authenticators ask it for the keys that AUTH covers (`keys`) and for the octets to verify (`proof`). A gateway of
+    EAP has sent its first AUTH before it hears of a PPK; that is made without. There is none with several
+    authentications (RFC 4739).
     """
 
     def __init__(self, sa: SaRecord) -> None:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 from fynx_scapy.checks import Checked, as_tuple, octets, read_secret, required, setting, whole
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import PpkIdType, lookup
+from fynx_scapy.ike.credentials.credential import Credential
+from fynx_scapy.ike.credentials.rounds import Rounds
+from fynx_scapy.ike.credentials.secrets import Null
 from fynx_scapy.text import printable
 
 
@@ -53,14 +56,20 @@ def read_ppks(value: Any) -> tuple[Any, ...]:
     return () if value is None else as_tuple(value, Ppk, hidden=True)
 
 
-def check_ppks(ppks: Sequence[Ppk], *, required: bool, null: bool) -> None:
-    """Check the PPKs of a configuration. ``null``: an end authenticates with NULL. ConfigError."""
+def check_ppks(ppks: Sequence[Ppk], required: bool, *credentials: Credential) -> None:
+    """Check the PPKs of a configuration, beside what both ends authenticate with. ConfigError."""
     if required and not ppks:
         raise ConfigError("expected IkeConfig.ppk, because ppk_required is True, found no PPK")
     ids = [ppk.wire_id for ppk in ppks]
     if twice := next((ppk for ppk in ppks if ids.count(ppk.wire_id) > 1), None):
         raise ConfigError(f"expected IkeConfig.ppk to have each PPK_ID once, found {str(twice)!r} twice")
-    if ppks and null and not required:
+    if ppks and any(isinstance(each, Rounds) for each in credentials):
+        # Section 3 has one request "containing the AUTH payload", and one decision in its answer.
+        raise ConfigError(
+            "expected either IkeConfig.ppk or Rounds, found both: "
+            "RFC 8784 does not say which of several AUTH payloads (RFC 4739) a PPK goes into"
+        )
+    if ppks and not required and any(isinstance(each, Null) for each in credentials):
         # Section 5.2.3: "Using PPKs MUST be mandatory for the peers if they advertise support for PPKs in IKE_SA_INIT
         # and use NULL Authentication."
         raise ConfigError("expected IkeConfig.ppk_required to be True, because an end authenticates with NULL")
