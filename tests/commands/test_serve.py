@@ -34,9 +34,7 @@ def port() -> int:
 
 @pytest.fixture
 def psk(tmp_path: Path) -> str:
-    path = tmp_path / "psk"
-    path.write_text(HUSH)
-    return str(path)
+    return str(written(tmp_path / "psk", HUSH))
 
 
 def written(path: Path, text: str) -> Path:

@@ -228,6 +228,7 @@ def test_a_script_refuses_what_it_cannot_obey(mine: Path, words: list[str], stat
 def test_a_script_with_a_target_runs_against_it(mine: Path) -> None:
     key = mine.parent / "key"
     key.write_text(KEY)
+    key.chmod(0o600)
     with bob() as peer:
         words = ["--target", f"127.0.0.1:{peer.port}", "--psk-file", key, "--remote-id", "bob"]
         done = script(mine, *words)
