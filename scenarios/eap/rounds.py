@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from fynx_scapy.harness import Credentials, EndAuth, Role, Run, expect, main, scenario
-from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr
+from fynx_scapy.iana import NotifyType
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_Notify
 from fynx_scapy.scenarios.certificates.signatures import authenticated
 
 PSK, CAROL = EndAuth(by="psk"), EndAuth(by="eap-mschapv2")
@@ -18,6 +19,7 @@ SEVERAL: dict[str, tuple[EndAuth, EndAuth, str]] = {
     "both_twice": (EndAuth(then=(PSK,)), EndAuth(then=(PSK,)), "RFC 4739 section 2.1"),
 }
 """What the initiator and the responder prove, and the section with an example."""
+CHECKED = ("4739-2.1-i01", "4739-2.1-i03", "4739-2.1-i05", "4739-2.1-i06", "4739-3.1-01", "4739-3.2-01")
 NEEDS = {"certificates", "ecdsa", "eap", "mixed", "rounds"}
 
 
@@ -37,6 +39,13 @@ def rounds(run: Run) -> None:
         following = [each for each in messages if expect(each).has_notify("ANOTHER_AUTH_FOLLOWS")]
         expect(len(following), "ANOTHER_AUTH_FOLLOWS").equals(len(end.then))
         expect(all(IKEv2_AUTH in each for each in following), "AUTH beside each").holds()
+    # Sections 3.1 and 3.2: no protocol, no SPI, no data
+    kinds = {int(NotifyType.MULTIPLE_AUTH_SUPPORTED), int(NotifyType.ANOTHER_AUTH_FOLLOWS)}
+    heard = (init, *answers) if run.we_begin else requests
+    notifies = [each for message in heard for each in message.iterpayloads()]
+    said = [each for each in notifies if isinstance(each, IKEv2_Notify) and each.type in kinds]
+    found = {(each.proto, each.SPIsize, each.length) for each in said}
+    expect(found, "Protocol ID, SPI Size and length of the peer's notifies").equals({(0, 0, 8)})
     proof = run.s.sa.peer_proof
     assert proof is not None
     theirs = responder if run.we_begin else initiator
@@ -51,7 +60,8 @@ for _name, (_initiator, _responder, _source) in SEVERAL.items():
         # strongSwan has an end that has ended its own rounds judge the other one's at once.
         _also: set[str] = {"lone_rounds"} if _name == "responder_twice" and not _roles[0].begins else set()
         scenario(
-            _source, name=f"{_name}_{_roles[0].value}", roles=_roles, needs=NEEDS | _also, config={"auth": _auth}
+            _source, name=f"{_name}_{_roles[0].value}", roles=_roles, needs=NEEDS | _also, config={"auth": _auth},
+            requirements=CHECKED,
         )(rounds)  # fmt: skip
 
 

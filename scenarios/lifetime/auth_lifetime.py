@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from fynx_scapy.events import AuthenticationLimited, IkeSaEstablished, LifetimeReached, SaDeleted
 from fynx_scapy.harness import Credentials, EndAuth, Role, Run, expect, main, scenario
+from fynx_scapy.iana import NotifyType
+from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 SECONDS, LINGER = 4, 0.5
 
@@ -15,6 +17,7 @@ NEEDS = {"auth_lifetime", "certificates", "ecdsa", "eap"}
 
 @scenario(
     "RFC 4478 section 2",
+    requirements=("4478-2-02", "4478-3-i01", "4478-3-01", "4478-3-i02"),
     roles=(Role.INITIATOR, Role.CLIENT),
     needs=NEEDS,
     # Not every gateway limits peers that it could ask itself to authenticate again, which EAP does not allow.
@@ -26,7 +29,11 @@ def auth_lifetime_of_peer(run: Run) -> None:
     run.establish()
     old = run.s.sa
     # <--  HDR, SK {AUTH, SAr2, TSi, TSr, N(AUTH_LIFETIME)}
-    expect(run.answers("IKE_AUTH")[-1]).notifies("AUTH_LIFETIME")
+    answer = run.answers("IKE_AUTH")[-1]
+    expect(answer).notifies("AUTH_LIFETIME")
+    notifies = [each for each in answer.iterpayloads() if isinstance(each, IKEv2_Notify)]
+    found = [(each.proto, each.SPIsize, each.length) for each in notifies if each.type == NotifyType.AUTH_LIFETIME]
+    expect(found, "its Protocol ID, SPI Size and length").equals([(0, 0, 12)])
     said = run.event(AuthenticationLimited, by_peer=True)
     expect(said.seconds, "the seconds that the peer says").between(SECONDS - 1, SECONDS)
     # HDR, SAi1, KEi, Ni  -->   …   <--  HDR, SK {AUTH, SAr2, TSi, TSr, N(AUTH_LIFETIME)}
@@ -40,6 +47,7 @@ def auth_lifetime_of_peer(run: Run) -> None:
 
 @scenario(
     "RFC 4478 section 2",
+    requirements=("4478-2-04", "4478-2-08"),
     roles=(Role.RESPONDER, Role.SERVER),
     needs=NEEDS,
     config={"auth": Credentials(theirs=CLIENT)},

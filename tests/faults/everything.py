@@ -24,6 +24,7 @@ from tests.faults import (
     packets,
     path,
     ppk,
+    rounds,
     sent,
 )
 from tests.faults.fault import FAULTS, Fault
@@ -31,7 +32,7 @@ from tests.faults.fault import FAULTS, Fault
 TOPICS = (
     initial, keyexchange, negotiation, authentication, messages, fragments, life, ending, configuration, path, esp,
     more_setup, more_messages, offers, sent, conduct, keys, packets, ppk,
-    certificates, eap,
+    certificates, eap, rounds,
 )  # fmt: skip
 """The modules that register the faults, in the order of a conversation."""
 

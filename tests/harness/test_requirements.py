@@ -49,6 +49,8 @@ def text_of(rfc: str) -> str:
     ("8420", "2. The \"Identity\" Hash Identifier This", "5. Normative References"),
     ("9593", "3. Protocol Details", "7. References"),
     ("4806", "3. Extension Definition With", "9. Normative References"),
+    ("4739", "2. Solution 2.1.", "7. References 7.1. Normative"),
+    ("4478", "2. Authentication Lifetime The Responder", "7. Normative References"),
     ("4945", "", ""),
     ("5280", "", ""),
     *((rfc, "", "") for rfc in ("3748", "1994", "2759", "4187", "5216", "5281", "5998")),
@@ -67,8 +69,8 @@ def test_every_sentence_is_in_the_rfc_word_by_word(rfc: str, first: str, last: s
 
 def test_what_the_catalogue_counts() -> None:
     every = catalogue().values()
-    assert len(every) == 951
-    assert sum(one.testable for one in every) == 656
+    assert len(every) == 980
+    assert sum(one.testable for one in every) == 677
     assert {one.duplicate_of for one in every} - {None} <= catalogue().keys()
     assert [one.id for one in every if (one.kind == "duplicate") is not (one.duplicate_of is not None)] == []
 

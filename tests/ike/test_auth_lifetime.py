@@ -8,8 +8,8 @@ import itertools
 import pytest
 
 from fynx_scapy.errors import Closing, ConfigError, LocalError
-from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import AuthenticationLimited, IkeSaEstablished, LifetimeReached, SaDeleted
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.events import AuthenticationLimited, IkeSaEstablished, LifetimeReached, MessageSent, SaDeleted
 from fynx_scapy.ike.extensions.auth_lifetime import GRACE, GRACE_AT_ONCE, SHORTEST, AuthLifetime
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import IkeSa
@@ -38,6 +38,7 @@ def times(pair: Pair, kind: type, who: str = "alice") -> list[float]:
     return [event.time for event in pair.of(who, kind)]
 
 
+@pytest.mark.requirements("4478-2-04", "4478-2-08", "4478-2-i03")
 def test_the_initiator_authenticates_again_before_the_time_ends_and_the_responder_has_nothing_to_delete():
     pair = pair_of(auth_lifetime=1000)
     (old,) = established(pair)
@@ -54,8 +55,12 @@ def test_the_initiator_authenticates_again_before_the_time_ends_and_the_responde
     assert len(times(pair, IkeSaEstablished)) == 3
     assert len(established(pair)) == len(established(pair, "alice")) == 1
     assert pair.of("bob", LifetimeReached) == []
+    inits = [event for event in pair.of("alice", MessageSent) if event.header.exch_type == ExchangeType.IKE_SA_INIT]
+    first, *more = [[(type(each), getattr(each, "type", None)) for each in event.payloads] for event in inits]
+    assert more == [first] * 2
 
 
+@pytest.mark.requirements("4478-2-03")
 def test_the_responder_deletes_what_was_not_authenticated_again():
     pair = Pair(bob(auth_lifetime=300, dpd=SILENT))
     # As if the initiator did not know of AUTH_LIFETIME.
@@ -70,6 +75,7 @@ def test_the_responder_deletes_what_was_not_authenticated_again():
     assert (gone.code, gone.by_peer) == (Closing.LIFETIME, False)
 
 
+@pytest.mark.requirements("4478-2-i01")
 @pytest.mark.parametrize("rekeys", ["alice", "bob"])
 @pytest.mark.parametrize("limited", [True, False])
 def test_rekeys_change_neither_the_time_nor_who_authenticates(rekeys, limited):
@@ -100,6 +106,7 @@ def test_the_responder_may_say_it_later_and_say_something_else():
     assert 90 <= times(pair, IkeSaEstablished)[1] <= 101
 
 
+@pytest.mark.requirements("4478-3-i03")
 def test_at_once():
     pair = pair_of()
     pair.network.run(100.0)
@@ -109,6 +116,7 @@ def test_at_once():
     assert len(times(pair, IkeSaEstablished)) == 2
 
 
+@pytest.mark.requirements("4478-2-05")
 def test_at_once_leaves_a_reasonable_time():
     pair = Pair(bob(auth_lifetime=0, dpd=SILENT))
     pair.bob.taps.add("payloads", without_it)
@@ -128,6 +136,7 @@ def test_a_responder_that_always_says_zero_does_not_keep_us_busy():
     assert min(later - sooner for sooner, later in itertools.pairwise(moments)) >= SHORTEST
 
 
+@pytest.mark.requirements("4478-5-i01")
 def test_our_own_policy_may_be_stricter():
     pair = Pair(bob(auth_lifetime=1000, dpd=SILENT))
     pair.connect(alice(reauthenticate_after=200.0, dpd=SILENT))
@@ -145,6 +154,7 @@ def test_what_our_own_policy_has_replaced_is_not_replaced_again():
     assert [e.limit for e in pair.of("alice", LifetimeReached) if e.spi_i == old.spi_i] == ["reauthentication"]
 
 
+@pytest.mark.requirements("4478-2-02", "4478-3-i01", negative=True)
 @pytest.mark.parametrize(("who", "data"), [("alice", b"\0\0\0\x0a"), ("bob", b"")])
 def test_what_an_initiator_says_and_an_empty_one_are_ignored(who, data):
     pair = pair_of()
@@ -154,6 +164,17 @@ def test_what_an_initiator_says_and_an_empty_one_are_ignored(who, data):
     assert len(established(pair)) == 1
     assert len(times(pair, IkeSaEstablished)) == 1
     assert pair.of("alice", AuthenticationLimited) == pair.of("bob", AuthenticationLimited) == []
+
+
+@pytest.mark.requirements("4478-2-06", negative=True)
+def test_what_is_said_in_the_clear_is_ignored():
+    pair = Pair(bob(dpd=SILENT))
+    said = notify(NotifyType.AUTH_LIFETIME, bytes(4))
+    pair.bob.taps.add("payloads", lambda out: out.payloads.append(said), when=lambda out: not out.encrypted)
+    pair.connect(alice(dpd=SILENT))
+    pair.network.run(100.0)
+    assert len(times(pair, IkeSaEstablished)) == 1
+    assert pair.of("alice", AuthenticationLimited) == []
 
 
 def test_an_initiator_cannot_say_it():
@@ -166,6 +187,7 @@ def test_an_initiator_cannot_say_it():
         bob(auth_lifetime=-1)
 
 
+@pytest.mark.requirements("4478-2-02", "4478-3-i01", "4478-3-01", "4478-3-i02")
 def test_the_wire_has_four_octets_in_the_last_answer_of_ike_auth():
     pair = Pair(bob(auth_lifetime=3600, dpd=SILENT))
     seen = []

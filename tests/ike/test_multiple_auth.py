@@ -73,6 +73,7 @@ def end(pair: Pair) -> tuple[str, str]:
     return failed[-1] if failed else "", refused[-1] if refused else ""
 
 
+@pytest.mark.requirements("4739-2.1-i01", "4739-2.1-i03", "4739-2.1-i05", "4739-2.1-i06")
 def test_example_1_two_conversations_of_eap() -> None:
     pair, config = ends(Rounds(CAROL, DAVE), Rounds(CAROLS, DAVES), cert("bob"), Certificates())
     sa = pair.connect(config)
@@ -165,6 +166,7 @@ def test_the_same_rounds_at_both_ends() -> None:
         (Rounds("1", CAROL), Rounds("1", EapUsers.passwords({"carol": "x"})), "", "another one"),
     ],
 )  # fmt: skip
+@pytest.mark.requirements("4739-2.1-i04", negative=True)
 def test_rounds_that_do_not_fit(ours: Any, wanted: Any, failed: str, refused: str) -> None:
     pair, config = ends(ours, wanted, cert("bob"), Certificates())
     sa = pair.connect(config)
@@ -175,12 +177,14 @@ def test_rounds_that_do_not_fit(ours: Any, wanted: Any, failed: str, refused: st
     assert refused in refusal
 
 
+@pytest.mark.requirements("4739-2.1-i04", negative=True)
 def test_a_responder_has_to_go_through_all_of_its_rounds() -> None:
     pair, config = ends(Psk("x"), Psk("x"), Rounds(cert("bob"), cert("bea")), Rounds(*[Certificates()] * 3))
     assert not pair.connect(config).established
     assert end(pair)[0] == "expected 3 authentications of the peer, found 2"
 
 
+@pytest.mark.requirements("4739-2.1-i02", negative=True)
 @pytest.mark.parametrize("who", ["alice", "bob"])
 def test_who_has_one_authentication_takes_no_other(who: str) -> None:
     pair, config = ends(Psk("x"), Psk("x"), cert("bob"), Certificates())
@@ -209,6 +213,7 @@ def without(kind: int):
         ("bob", NotifyType.ANOTHER_AUTH_FOLLOWS, "expected no IDr, found one that was not announced"),
     ],
 )
+@pytest.mark.requirements("4739-2.1-i01", "4739-2.1-i02", negative=True)
 def test_what_is_not_announced_is_not_taken(who: str, kind: int, why: str) -> None:
     pair, config = ends(
         Rounds("1", "2"), Rounds("1", "2"), Rounds(cert("bob"), cert("bea")), Rounds(*[Certificates()] * 2)
@@ -218,6 +223,7 @@ def test_what_is_not_announced_is_not_taken(who: str, kind: int, why: str) -> No
     assert any(why in each for each in end(pair))
 
 
+@pytest.mark.requirements("4739-2.1-i03", negative=True)
 def test_a_round_that_was_announced_has_to_begin() -> None:
     pair, config = ends(Rounds("1", "2"), Rounds("1", "2"), cert("bob"), Certificates())
 
