@@ -90,6 +90,7 @@ class Notify_AuthLifetime(NotifyData):
     """AUTH_LIFETIME: seconds until the peer must authenticate again (RFC 4478 section 3)."""
 
     name = "IKEv2 Authentication Lifetime"
+    lenient = True
     notify_types = (NotifyType.AUTH_LIFETIME,)
     fields_desc = [Int("lifetime", 0)]
 

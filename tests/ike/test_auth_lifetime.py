@@ -155,8 +155,10 @@ def test_what_our_own_policy_has_replaced_is_not_replaced_again():
 
 
 @pytest.mark.requirements("4478-2-02", "4478-3-i01", negative=True)
-@pytest.mark.parametrize(("who", "data"), [("alice", b"\0\0\0\x0a"), ("bob", b"")])
-def test_what_an_initiator_says_and_an_empty_one_are_ignored(who, data):
+@pytest.mark.parametrize(
+    ("who", "data"), [("alice", b"\0\0\0\x0a"), ("bob", b""), ("bob", bytes(3)), ("bob", bytes(8))]
+)
+def test_what_an_initiator_says_and_one_of_a_wrong_size_are_ignored(who, data):
     pair = pair_of()
     (sa,) = established(pair, who)
     sa.inform(notify(NotifyType.AUTH_LIFETIME, data))

@@ -14,7 +14,7 @@ from fynx_scapy.harness.cases.at import At
 from fynx_scapy.harness.cases.base import Base, base_named
 from fynx_scapy.harness.cases.case import Case, Sign
 from fynx_scapy.harness.cases.changes import Picture, limited, of_datagrams, of_message, of_octets
-from fynx_scapy.harness.cases.outcome import accepted, survives
+from fynx_scapy.harness.cases.outcome import SILENT, accepted, survives
 from fynx_scapy.harness.cases.seen import Seen, patience
 from fynx_scapy.harness.details import CaseDetails, Change
 from fynx_scapy.harness.expect import fail
@@ -188,9 +188,14 @@ def _authenticated(case: Case, auth: Credentials, run: Run, fields: dict[str, An
 
 
 def _settle(s: Session, seen: Seen, more: float) -> None:
-    """Let time pass until the peer has done what it does. A live one may be silent for ``more`` seconds before."""
+    """Let time pass until the peer has done what it does. A live one may be silent for ``more`` seconds before.
+
+    An embedded one is given them where the outcome is about time: it needs none to think.
+    """
     if not s.live:
         s.network.run(limit=60.0)
+        if more > SILENT:
+            s.network.run(s.network.now + more)
         return
     last = [len(seen.heard), s.network.now]
 

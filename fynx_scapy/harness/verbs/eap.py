@@ -7,6 +7,7 @@ A case says at which packet by its name in ladders: ``at="request with MSCHAPv2 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from scapy.layers.eap import EAP
@@ -15,7 +16,7 @@ from scapy.packet import Packet
 from fynx_scapy.errors import ConfigError, LocalError
 from fynx_scapy.harness.verbs.mutation import CHECKS, Scene, payload_verb
 from fynx_scapy.iana import AuthMethod, ExchangeType
-from fynx_scapy.ike.auth.authenticator import id_payload
+from fynx_scapy.ike.auth.authenticator import OwnAuth, id_payload
 from fynx_scapy.ike.auth.methods import Covered
 from fynx_scapy.ike.child.setup import ChildRequest
 from fynx_scapy.ike.message import Outgoing
@@ -235,9 +236,37 @@ def eap_auth(scene: Scene, message: Outgoing, secret: str) -> None:
     auth.auth_type, auth.load = int(AuthMethod.Shared_Key_Message_Integrity_Code), made
 
 
+@payload_verb
+def auth_as_before(scene: Scene, message: Outgoing, part: str) -> None:
+    """Make AUTH of each round with the ``secret``, or over the ``identity``, of the first one (RFC 4739 section 2.1).
+
+    It acts on every message of a case, so that its ``at`` names no round.
+    """
+    identity = message.get(IKEv2_IDi if scene.sa.initiator else IKEv2_IDr)
+    if identity is not None:
+        scene.notes.setdefault("identity", identity.octets()[_HEADER:])
+
+    def as_before(value: Any) -> Any:
+        first = scene.notes.setdefault("secret", value.by)
+        if part == "identity":
+            return lambda outgoing: value.by.value(replace(value.covered(outgoing), identity=scene.notes["identity"]))
+        return lambda outgoing: first.value(value.covered(outgoing))
+
+    message.computed = [
+        (layer, name, as_before(value) if isinstance(value, OwnAuth) else value)
+        for layer, name, value in message.computed
+    ]
+
+
+def _check_part(part: str) -> None:
+    if part not in ("secret", "identity"):
+        raise ConfigError(f"expected the part of AUTH that is as before, secret or identity, found {part!r}")
+
+
 def _check_secret(secret: str) -> None:
     if secret not in SECRETS:
         raise ConfigError(f"expected a secret for AUTH ({', '.join(SECRETS)}), found {secret!r}")
 
 
 CHECKS["eap_auth"] = _check_secret
+CHECKS["auth_as_before"] = _check_part
