@@ -95,12 +95,15 @@ def _numbered(capture: Capture) -> Iterator[tuple[CapturedIkeSa, int]]:
 
 
 def _lines(capture: Capture) -> Iterator[str]:
+    from fynx_scapy.capture.showing.remedies import with_remedy
+
     for sa, number in _numbered(capture):
         yield f"conversation {number}: {_ike_line(sa)}"
         shown = set()  # a certificate counts for each AUTH of its owner, and is in one message
         for verdict in sa.auth:
             who = f"{verdict.role} {verdict.identity}".rstrip()
-            yield f"  packet {verdict.number}: AUTH of {who}: {VERDICTS[verdict.verified]} ({verdict.reason})"
+            reason = verdict.reason if verdict.verified else with_remedy(verdict.reason)
+            yield f"  packet {verdict.number}: AUTH of {who}: {VERDICTS[verdict.verified]} ({reason})"
             for text in verdict.certificates:
                 if (verdict.role, text) not in shown:
                     shown.add((verdict.role, text))

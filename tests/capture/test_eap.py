@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fynx_scapy import Certificate, Eap, EapUsers, IkeConfig, Rounds, Session
+from fynx_scapy import Certificate, Eap, EapUsers, IkeConfig, Rounds, Session, Subscriber
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import PROFILES, audit, judge
 from fynx_scapy.capture.audit.facts import CaptureFacts, NotifyFacts
@@ -176,6 +176,48 @@ def test_a_capture_with_its_key_log_on_the_command_line(tmp_path: Path) -> None:
     assert (done.exit_code, done.output.count("verified (EAP-TLS, TLS key log)")) == (0, 2), done.output
     assert not any(line.secret.hex() in done.output for line in log.tls)
     assert "expected the TLS key log of EAP-TLS" in CliRunner().invoke(main, words).output
+
+
+PASSWORD_WANTED = "expected the password of EAP-MSCHAPv2 or its MSK, found neither"
+LOG_WANTED = "expected the TLS key log of EAP-TLS or its MSK, found neither"
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "reason", "give"),
+    [
+        ("mschapv2", "", PASSWORD_WANTED, "--eap-password-file, or --msk"),
+        ("mschapv2", "--psk x", f"the known secret does not give this AUTH; {PASSWORD_WANTED}", "--eap-password-file"),
+        (
+            "mschapv2",
+            "--eap-password x",
+            "the known password does not give the response of EAP-MSCHAPv2",
+            "another --eap-password-file, or --msk",
+        ),
+        ("tls", "", LOG_WANTED, "--keys with the TLS key log of either end (SSLKEYLOGFILE), or --msk"),
+        ("aka", "", "expected the MSK of EAP-AKA, found none", "--msk"),
+    ],
+)  # fmt: skip
+def test_why_auth_is_not_verified(tmp_path: Path, method: str, given: str, reason: str, give: str) -> None:
+    """And what to give, in each command that says so."""
+    usim = Subscriber("11" * 16, "22" * 16)
+    client = Eap.aka("0carol", k="11" * 16, opc="22" * 16)
+    makers: dict[str, Callable[[], Recorded]] = {
+        "mschapv2": mschapv2,
+        "tls": lambda: by_tls(tmp_path, "1.3")[0],
+        "aka": lambda: Recorded(client, EapUsers.aka({"0carol": usim})),
+    }
+    made = makers[method]()
+    made.recorder.save_capture(tmp_path / "run.pcapng")
+    KeyLog(secrets=made.secrets).write(tmp_path / "run.keys.json")
+    words = [str(tmp_path / "run.pcapng"), "--keys", str(tmp_path / "run.keys.json"), *given.split()]
+    told = {
+        command: CliRunner().invoke(main, [command, *words, *more]).output
+        for command, *more in (("follow",), ("audit", "--json", "-"), ("capture",))
+    }
+    assert told["follow"].count(f"{reason}: give {give}") == 2
+    assert f"{reason}: give {give}" in told["audit"]
+    row = next(line for line in told["capture"].splitlines() if reason[:40] in line)
+    assert give[:20] in row
 
 
 def test_messages_that_were_sent_again(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from fynx_scapy.capture.audit.facts import ConversationFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
 from fynx_scapy.capture.audit.rules import Judgement, Profile, Severity, Source, Status
+from fynx_scapy.capture.showing.remedies import with_remedy
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, SeenProposal, SeenTransform
 from fynx_scapy.iana import AuthMethod, Encr, NotifyType, Prf, ProtocolId, TransformType, name_of
 
@@ -281,10 +282,11 @@ def _verified(verified: bool | None, reason: str, method: str, subject: str, evi
     if verified:
         return Finding("auth.verified", INFO, Status.OK, f"AUTH verifies ({method})", subject, evidence, source, reason)
     if verified is None:
-        title = "AUTH could not be checked"
+        title = f"AUTH could not be checked: {with_remedy(reason)}"
         return Finding("auth.verified", LOW, Status.UNKNOWN, title, subject, evidence, source, reason)
     return Finding(
-        "auth.verified", HIGH, Status.FAILED, f"AUTH does not verify ({method})", subject, evidence, source, reason,
+        "auth.verified", HIGH, Status.FAILED, f"AUTH does not verify ({method})", subject, evidence, source,
+        with_remedy(reason),
         "The known secret or key is not the one that AUTH was computed with; or there is a man in the middle.",
     )  # fmt: skip
 

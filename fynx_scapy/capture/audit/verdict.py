@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 ALIKE = frozenset(("malformed", "ike.unanswered"))
 """Rules whose findings are alike if their titles are, but for numbers."""
-APART = frozenset(("auth.chain",))
-"""Rules whose failures stay apart where their explanations differ, because these name who failed."""
+APART = frozenset(("auth.chain", "auth.verified"))
+"""Rules whose failures stay apart where their explanations differ: these name who failed, or what is missing."""
 _ORDER = {status: at for at, status in enumerate((Status.FORBIDDEN, Status.FAILED, Status.WEAK, Status.UNKNOWN))}
 
 

@@ -109,10 +109,14 @@ class EapSeen:
 
     def keys(self, known: KeyLog) -> tuple[list[tuple[bytes, str]], str]:
         """Each MSK that follows from what is known, with its name; and why there is none, empty if there is one."""
+        from fynx_scapy.layers.ikev2.eap.names import METHODS
+
         if self.method == MSCHAPV2:
             return self._from_passwords(known)
         if self.method in (TLS, TTLS):
             return self._from_tls(known)
+        if self.keyed and not known.msk:
+            return [], f"expected the MSK of EAP-{METHODS.get(self.method, self.method)}, found none"
         return [], ""
 
     def _from_passwords(self, known: KeyLog) -> tuple[list[tuple[bytes, str]], str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.capture.reading.losses import several
+from fynx_scapy.capture.showing.remedies import remedy
 from fynx_scapy.capture.showing.text import unusual
 from fynx_scapy.text import LONGEST, printable
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
 
 MOST_ROWS = 100
+MOST_PACKETS = 12
 LEAST_TEXT = 8
 
 
@@ -173,3 +175,17 @@ def _sas(console: Console, sas: Sequence[dict[str, Any]]) -> None:
             row = ["Child", f"{child['spi_i']} {child['spi_r']}", f"{child['suite']}, {child['mode']}"]
             rows.append([*row, child["derived"] or f"keys {child['keys']}", None])
     table(console, "SAs", ("", "SPIs", "algorithms", "keys from", "AUTH"), rows)
+    unverified: dict[str, list[dict[str, Any]]] = {}
+    for each in (each for sa in sas for each in sa["auth"] if not each["verified"]):
+        unverified.setdefault(each["reason"], []).append(each)
+    rows = [
+        [", ".join(dict.fromkeys(each["role"] for each in found)), _numbers(found), reason, remedy(reason) or None]
+        for reason, found in unverified.items()
+    ]
+    table(console, "AUTH not verified", ("of", "packets", "because", "give"), rows)
+
+
+def _numbers(found: Sequence[dict[str, Any]]) -> str:
+    """Packets, at most `MOST_PACKETS` of them."""
+    more = ", …" if len(found) > MOST_PACKETS else ""
+    return ", ".join(str(each["packet"]) for each in found[:MOST_PACKETS]) + more
