@@ -20,6 +20,7 @@ from fynx_scapy.commands.choosing import narrowed
 from fynx_scapy.commands.credentials import credentials_of
 from fynx_scapy.commands.ending import like_ctrl_c
 from fynx_scapy.commands.opening import misuse
+from fynx_scapy.commands.origins import say_unread
 from fynx_scapy.text import counted, printable
 
 if TYPE_CHECKING:
@@ -249,6 +250,8 @@ def _recording(choice: Choice, psk: bytes | str | None) -> Recording | None:
         keys = KeyLog.beside(choice.recording) if not choice.recording_keys else KeyLog()
         for path in choice.recording_keys:
             keys.add(path)
+        if choice.recording_keys:
+            say_unread(KeyLog.places_beside(choice.recording), choice.recording_keys, option="--recording-keys")
         recording = load(choice.recording, keys)
         configs.initiator(recording, psk)
         return recording

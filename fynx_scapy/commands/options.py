@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.checks import only_line, secret_in_file
-from fynx_scapy.commands.origins import naming
+from fynx_scapy.commands.origins import naming, say_unread
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.files import read_octets
 from fynx_scapy.text import LONGEST, printable
@@ -292,8 +292,11 @@ def keys_of(capture: Path | None, given: Mapping[str, Any], warned: set[str] | N
         secrets["passwords"] += [read_psk(path, "a password") for path in given["eap_password_files"]]
     try:
         log = KeyLog(**secrets, esp_null=given["esp_null"])
-        if capture is not None and str(capture) != STDIO and not given["keys"]:
-            log.update(KeyLog.beside(capture))
+        if capture is not None and str(capture) != STDIO:
+            if given["keys"]:
+                say_unread(KeyLog.places_beside(capture), given["keys"], warned)
+            else:
+                log.update(KeyLog.beside(capture))
         for path in given["keys"]:
             piped = str(path) == STDIO
             read = log.parse(read_stream(sys.stdin.buffer, "stdin"), "stdin") if piped else log.add(path)

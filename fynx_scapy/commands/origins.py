@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Names the option in an error about what it has: ``--ca FILE: expected …``. The libraries below know no options."""
+"""Says which option something comes from: an error about a file (``--ca FILE: expected …``), and the keys of a capture.
+
+The libraries below know no options.
+"""
 
 from __future__ import annotations
 
@@ -45,3 +48,27 @@ def _named(text: str, files: Mapping[str, Iterable[Path]], values: Mapping[str, 
             text = re.sub(r"^(?:usim|password): ", "", text)
             return f"{option}: {text}"
     return text
+
+
+def say_unread(
+    beside: Iterable[Path], keys: Iterable[Path], told: set[str] | None = None, *, option: str = "--keys"
+) -> None:
+    """Say once, on stderr, which keys ``beside`` a capture are not read, because an option says which are.
+
+    What has been said already is in ``told``, and new lines are added to it.
+    """
+    named = [path.resolve() for path in keys]
+    unread = [place for place in beside if not any(_reads(path, place.resolve()) for path in named)]
+    if not unread:
+        return
+    read, left = (", ".join(dict.fromkeys(map(str, paths))) for paths in (keys, unread))
+    line = printable(f"{option} {read} takes the place of the keys beside the capture: {left} is not read", LONGEST)
+    if told is None or line not in told:
+        click.echo(line, err=True)
+    if told is not None:
+        told.add(line)
+
+
+def _reads(path: Path, place: Path) -> bool:
+    """Whether a file or folder that is named reads what is in this place: of a folder, the files right in it."""
+    return place == path or place in path.parents or (place.parent == path and place.is_file())

@@ -12,12 +12,14 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Literal
 
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.text import printable
 
 FILES = (
     "requirements.json",
@@ -96,3 +98,20 @@ def requirement(identifier: str) -> Requirement:
         near = difflib.get_close_matches(identifier, catalogue(), n=1)
         raise ConfigError(f"no requirement has the ID {identifier!r}{f'; did you mean {near[0]}?' if near else ''}")
     return known
+
+
+_SOURCE = re.compile(
+    r"RFC \d{1,5}(?: (?:sections? \d+(?:\.\d+)*|appendix [A-Z](?:\.\d+)*|table \d+|figure \d+))?|CVE-\d{4}-\d{4,7}"
+)
+_DOCUMENTS = {"RFC": "'RFC 7296 section 2.16'", "CVE": "'CVE-2021-45079'"}
+"""What a source of these letters, in any order, looks like."""
+
+
+def check_source(text: str, owner: str) -> None:
+    """ConfigError for a source that is meant to be a section of an RFC, or a CVE, and is none. Other documents pass."""
+    for part in re.split("; |, | and ", text):
+        word = re.match("[A-Za-z]*", part)
+        letters = sorted(word[0].upper()) if word else []
+        like = next((example for name, example in _DOCUMENTS.items() if sorted(name) == letters), None)
+        if like is not None and not _SOURCE.fullmatch(part):
+            raise ConfigError(f"{owner}: expected a source such as {like}, found {printable(part, 60)!r}")

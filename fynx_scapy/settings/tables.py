@@ -12,7 +12,7 @@ from fynx_scapy.checks import Check, Checked, Setting, read_secret, settings_of
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.credentials.certificates import Certificate
 from fynx_scapy.ike.credentials.credential import Credential
-from fynx_scapy.ike.credentials.rounds import Rounds
+from fynx_scapy.ike.credentials.rounds import LEAST, MOST, Rounds
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.settings import positions
 from fynx_scapy.settings.places import PLACES, Place
@@ -128,7 +128,7 @@ class Reader:
         """
         if isinstance(value, list) and value:
             if len(value) == 1:
-                return (self._credential(place, value[0], (*at, 0)),)
+                return (self._alone(place, value[0], at),)
             found = [self._round(place, item, (*at, index)) for index, item in enumerate(value)]
             credentials = tuple(credential for credential, _ in found)
             if all(isinstance(each, Certificate) and who is None for each, who in found):
@@ -138,6 +138,15 @@ class Reader:
             except ConfigError as error:
                 raise self.fault(at, f"{_dotted(at)}: {error}") from None
         return self._credential(place, value, at)
+
+    def _alone(self, place: Place, value: object, at: positions.Path) -> Credential:
+        """The only credential of an array: a certificate. ConfigError for another one: there is no single round."""
+        found = self._credential(place, value, (*at, 0))
+        if not isinstance(found, Certificate):
+            wanted = f"a table, or an array of {LEAST} to {MOST} for several rounds of authentication (RFC 4739)"
+            found_one = "found an array of 1: write the table without the brackets"
+            raise self.fault(at, f"expected {_dotted(at)} to be {wanted}, {found_one}")
+        return found
 
     def _round(self, place: Place, value: object, at: positions.Path) -> tuple[Credential, Identity | None]:
         """The credential of one round, and its identity where it has one of its own (RFC 4739 section 2.1)."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,31 @@ def test_a_folder_without_key_files_and_a_link_that_leads_nowhere(command: str, 
     for name in ("empty", "loop"):
         done = run(command, files, files.good, "--keys", tmp_path / name)
         assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_keys_beside_the_capture_that_are_not_read_are_named(command: str, files: Files, tmp_path: Path) -> None:
+    """Once, and only those: a file that --keys names, or one in a folder that it names, is read."""
+    capture = tmp_path / "run.pcapng"
+    capture.write_bytes(files.good.read_bytes())
+    table, folder = tmp_path / "run.esp_sa", tmp_path / "run.keys"
+    table.write_text((files.keys / "esp_sa").read_text())
+    shutil.copytree(files.keys, folder)
+    others = tmp_path / "others"
+    shutil.copytree(files.keys, others)
+    for given, left in (
+        ([], []),
+        ([others], [table, folder]),
+        ([table, others], [folder]),
+        ([folder], [table]),
+        ([folder / "keys.json", folder / "psk.secrets", table], []),
+        ([tmp_path], [folder]),
+    ):
+        done = run(command, files, capture, *(word for path in given for word in ("--keys", path)))
+        assert "Traceback" not in done.output
+        read, unread = (", ".join(map(str, paths)) for paths in (given, left))
+        line = f"--keys {read} takes the place of the keys beside the capture: {unread} is not read"
+        assert done.stderr.count("takes the place of the keys beside the capture") == bool(left)
+        assert not left or line in done.stderr.splitlines()
 
 
 def test_a_psk_file_without_end_is_misuse(command: str, files: Files) -> None:

@@ -17,6 +17,8 @@ from fynx_scapy.harness.cases import (
     answered,
     cases,
     dropped,
+    eap_fails,
+    eap_says,
     either,
     no_sa,
     silent,
@@ -41,6 +43,7 @@ from fynx_scapy.harness.verbs import (
 )
 from fynx_scapy.harness.verbs.paths import Path, Place
 from fynx_scapy.ike.events import MessageSent
+from fynx_scapy.layers.ikev2.eap.names import eap_codes, eap_names, eap_text
 
 
 def played(do: Mutation = NOTHING, then: Outcome | None = None, **fields: Any) -> Result:
@@ -57,6 +60,11 @@ def test_a_mutation_says_how_it_was_made() -> None:
     assert [each.stage for each in both] == ["payloads", "payloads"]
     assert str(fragments(3, ((1, 3), (0, 3)), spoil=2)) == "fragments(3, ((1, 3), (0, 3)), spoil=2)"
     assert eval(str(both), dict(VERBS)) == both
+
+
+def at(text: str, base: str = "auth") -> Case:
+    """A case that acts there."""
+    return Case("x", base=base, at=text, then=silent(), source="x")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +87,23 @@ def test_a_mutation_says_how_it_was_made() -> None:
         (lambda: Case("x", base="init", then=silent()), "found neither"),
         (lambda: Case("x", base="init", then="silence", source="x"), "an outcome, such as"),  # type: ignore[arg-type]
         (lambda: Case("x", base="init", then=silent(), source="x", severity="hi"), "low, medium"),  # type: ignore[arg-type]
+        (lambda: at("response with TLS strat"), r"found 'TLS strat'; did you mean 'TLS start'\?"),
+        (lambda: at("response with request TLS start"), r"did you mean 'TLS start'\?"),
+        (lambda: at("request with TLS start"), r"did you mean 'response with TLS start'\?"),
+        (lambda: at("response with Nak"), r"did you mean 'request with Nak'\?"),
+        (lambda: at("request with success"), r"did you mean 'response with success'\?"),
+        (lambda: at("request with auth"), r"found 'auth'; did you mean 'AUTH'\?"),
+        (lambda: at("request with SAi"), r"found 'SAi'; did you mean 'SA'\?"),
+        (lambda: at("IKE_SA_INIT request with Identity"), "in IKE_AUTH, where EAP is, found Identity in IKE_SA_INIT"),
+        (lambda: at("request with Identity", "init"), "in IKE_AUTH, where EAP is, found Identity in IKE_SA_INIT"),
+        (lambda: at("packet with AUTH"), "a packet of ESP without payloads"),
+        (lambda: eap_says("Notification", "TLS strat"), r"in eap_says, found 'TLS strat'; did you mean 'TLS start'\?"),
+        (lambda: eap_says("response AKA Client-Error"), r"did you mean 'AKA Client-Error'\?"),
+        (lambda: eap_says(), "the name of an EAP packet in eap_says, found none"),
+        (lambda: eap_fails("AKA notification"), r"in eap_fails, found .*; did you mean 'AKA Notification'\?"),
+        (lambda: Case("x", base="init", then=silent(), source="RCF 7296 section 2"), "such as 'RFC 7296 section 2.16'"),
+        (lambda: Case("x", base="init", then=silent(), source="RFC 7296 secton 2"), "found 'RFC 7296 secton 2'"),
+        (lambda: Case("x", base="init", then=silent(), source="CVE-20-1; RFC 1 section 1"), "'CVE-2021-45079', found"),
         (lambda: either(silent()), "two outcomes or more"),
         (lambda: answered("NO_SUCH_NOTIFY"), "NO_SUCH_NOTIFY"),
     ],
@@ -86,6 +111,21 @@ def test_a_mutation_says_how_it_was_made() -> None:
 def test_a_wrong_word_names_the_nearest(make: Any, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         make()
+
+
+def test_every_eap_packet_has_a_name_that_a_case_may_say() -> None:
+    """And only a case at which it may be: a response of EAP is in a request of ours, which the client sends."""
+    headers = [bytes([code, 1, 0, 4]) for code in (3, 4, 5, 6)]
+    bodies = [
+        bytes([kind, *body]) for kind in range(1, 256) for body in ((), (0x20, 0), (0x40, 9), (0,), (1,), (14, 0))
+    ]
+    bodies += [b"\xfe" + vendor.to_bytes(3) + kind.to_bytes(4) + bytes([told, 0])
+               for vendor, kind in ((0, 3), (10415, 3), (14122, 1), (9, 9)) for told in (0, 1, 4)]  # fmt: skip
+    for octets in [*headers, *(bytes([code, 1, 0, 5]) + body for code in (1, 2) for body in bodies)]:
+        code, _, name = eap_text(octets).partition(" ")
+        assert eap_codes(name or code), (octets, name)
+    for name, codes in eap_names().items():
+        at(f"{'request' if codes == {2} else 'response'} with {name}")
 
 
 def test_places_and_paths() -> None:

@@ -332,6 +332,9 @@ def test_certificates_are_rounds_where_one_says_its_identity(written: Path) -> N
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        (f"auth = [{{ {KEY} }}]", "2: expected connections.a.auth to be a table, or an array of 2 to 8 for "),
+        ("auth = [{ eap = 'md5', user = 'c', password = 'p' }]", "2: expected connections.a.auth to be a table, or an"),
+        (f"auth = {{ {KEY} }}\nremote_auth = [{{}}]", "3: expected connections.a.remote_auth to be a table, or an arr"),
         (f"auth = {{ {KEY}, id = 'a' }}", "2: connections.a.auth.id: one of several rounds has an id: write local"),
         (f"auth = [{{ {KEY}, id = 'a' }}]", "2: connections.a.auth[0].id: one of several rounds has an id: write "),
         (f"psk = 'hush'\nremote_auth = {{ {KEY}, id = 'a' }}", "3: connections.a.remote_auth.id: one of several"),

@@ -20,7 +20,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.cases.at import At
 from fynx_scapy.harness.cases.base import Base, base_named
 from fynx_scapy.harness.cases.outcome import Outcome
-from fynx_scapy.harness.requirements import Requirement, requirement
+from fynx_scapy.harness.requirements import Requirement, check_source, requirement
 from fynx_scapy.harness.role import Role, roles_of
 from fynx_scapy.harness.scenario import Severity
 from fynx_scapy.harness.verbs.mutation import NOTHING, Mutation
@@ -71,8 +71,7 @@ class Case:
     """The suites that it belongs to."""
 
     def __post_init__(self) -> None:
-        base_named(self.base)
-        At.of(self.at)
+        At.of(self.at).check(base_named(self.base).exchange)
         for value, kind, name in ((self.do, Mutation, "do"), (self.then, Outcome, "then")):
             if not isinstance(value, kind):
                 raise ConfigError(f"{self.name}: expected {name} to be {_A[kind]}, found {shown(value)}")
@@ -85,6 +84,7 @@ class Case:
             raise ConfigError(
                 f"{self.name}: expected requirements=, the IDs of sentences, or source=, the RFC section, found neither"
             )
+        check_source(self.source, self.name)
         for identifier in self.requirements:
             requirement(identifier)
         if self.roles is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fynx_scapy.eap.avps import Avp
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.harness.cases.at import check_eap_name
 from fynx_scapy.harness.cases.outcome import SILENT, Outcome, judged
 from fynx_scapy.harness.cases.seen import Heard, Seen
 from fynx_scapy.harness.worlds.credentials import Credentials, EndAuth
@@ -82,8 +83,10 @@ def _of_auth(messages: list[Heard]) -> list[Heard]:
 def eap_fails(*before: str) -> Outcome:
     """As the gateway, it ends EAP at once: with EAP-Failure or an error notify, and takes nobody for authenticated.
 
-    It may say so inside the method first, by a packet of one of these names.
+    It may say so inside the method first, by a packet of one of these names. ConfigError for a name that none has.
     """
+    for name in before:
+        check_eap_name(name, "in eap_fails")
 
     def judge(seen: Seen) -> str | None:
         if seen.established or any(each.has(IKEv2_AUTH) for each in _of_auth(seen.answers)):
@@ -100,6 +103,10 @@ def eap_fails(*before: str) -> Outcome:
 
 def eap_says(*names: str) -> Outcome:
     """Its next EAP packet is one of these, named as in ladders: ``AKA Client-Error``, ``Notification``."""
+    if not names:
+        raise ConfigError("expected the name of an EAP packet in eap_says, found none")
+    for name in names:
+        check_eap_name(name, "in eap_says")
 
     def judge(seen: Seen) -> str | None:
         said = [text for each in _of_auth(seen.heard) for text in _texts(each)]

@@ -260,7 +260,8 @@ def own_credential(value: Any) -> Any:
     if not isinstance(value, tuple | list):
         return value
     if not value or not all(isinstance(each, Certificate) for each in value):
-        raise ConfigError(f"expected Certificates alone in a sequence of credentials, found {shown(tuple(value))}")
+        found = f"{shown(tuple(value))}; several authentications are Rounds(…)"
+        raise ConfigError(f"expected Certificates alone in a sequence of credentials, found {found}")
     return value[0] if len(value) == 1 else OwnCertificates(tuple(value))
 
 

@@ -13,7 +13,7 @@ from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.ike.credentials.secrets import Psk
 from fynx_scapy.ike.terms.identity import Identity
 
-MOST = 8
+LEAST, MOST = 2, 8
 """How many rounds one end may have."""
 
 
@@ -37,8 +37,8 @@ class Rounds(Credential):
 
     def __init__(self, *rounds: Any) -> None:
         pairs = [each if _is_pair(each) else (each, None) for each in rounds]
-        if not 2 <= len(pairs) <= MOST:
-            raise ConfigError(f"expected 2 to {MOST} rounds of authentication, found {len(pairs)}")
+        if not LEAST <= len(pairs) <= MOST:
+            raise ConfigError(f"expected {LEAST} to {MOST} rounds of authentication, found {len(pairs)}")
         credentials = tuple(_read(credential) for credential, _ in pairs)
         for number, credential in enumerate(credentials, 1):
             if not isinstance(credential, Credential) or isinstance(credential, Rounds):

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Mapping
+
 CODES = {1: "request", 2: "response", 3: "success", 4: "failure", 5: "initiate", 6: "finish"}
 """EAP codes (RFC 3748 section 4, RFC 6696 section 5.3)."""
 METHODS = {
@@ -77,3 +81,41 @@ def _expanded(message: bytes) -> str:
     name = EXPANDED_METHODS.get((vendor, kind), f"vendor {vendor} method {kind}")
     told = _5G_MESSAGES.get(message[12]) if name == "EAP-5G" and len(message) > 12 else None
     return f"{name} {told}" if told else name
+
+
+_REQUEST, _RESPONSE = frozenset({1}), frozenset({2})
+_EITHER = _REQUEST | _RESPONSE
+_CODES_OF: Mapping[str, frozenset[int]] = {
+    "Nak": _RESPONSE, "expanded Nak": _RESPONSE, "start": _REQUEST,
+    "MSCHAPv2 Challenge": _REQUEST, "MSCHAPv2 Response": _RESPONSE, "MSCHAPv2 Change-Password": _RESPONSE,
+    "Authentication-Reject": _RESPONSE, "Synchronization-Failure": _RESPONSE, "Client-Error": _RESPONSE,
+}  # fmt: skip
+"""What is a request alone, or a response alone (RFC 3748 section 5.3, RFC 5216 section 3.1, RFC 4187 section 9)."""
+_NUMBERED = re.compile(r"method \d+|vendor \d+ method \d+|MSCHAPv2 operation \d+|(?:SIM|AKA|AKA') subtype \d+")
+
+
+@functools.cache
+def eap_names() -> Mapping[str, frozenset[int]]:
+    """Every name that `eap_text` gives a packet, without its code, and the codes that such a packet has.
+
+    Success and Failure are named by their code. Names with a number (``method 77``) are `eap_codes`'s alone.
+    """
+    found = {name: frozenset({code}) for code, name in CODES.items() if code not in _EITHER}
+    expanded = {*EXPANDED_METHODS.values(), *(f"EAP-5G {told}" for told in _5G_MESSAGES.values())}
+    for name in {*METHODS.values(), "expanded Nak", *expanded}:
+        found[name] = _CODES_OF.get(name, _EITHER)
+    for kind in _TLS:
+        for part in ("start", "acknowledgement", "fragment"):
+            found[f"{METHODS[kind]} {part}"] = _CODES_OF.get(part, _EITHER)
+    for operation in MSCHAPV2_OPERATIONS.values():
+        name = f"{METHODS[_MSCHAPV2]} {operation}"
+        found[name] = _CODES_OF.get(name, _EITHER)
+    for kind in _AKA:
+        for subtype in AKA_SUBTYPES.values():
+            found[f"{METHODS[kind]} {subtype}"] = _CODES_OF.get(subtype, _EITHER)
+    return found
+
+
+def eap_codes(name: str) -> frozenset[int]:
+    """The codes of an EAP packet of this name; empty if there is none of this name."""
+    return eap_names().get(name) or (_EITHER if _NUMBERED.fullmatch(name) else frozenset())
