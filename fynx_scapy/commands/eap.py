@@ -109,6 +109,9 @@ _OTHERS = {
     "ocsp": "ocsps", "revocation": "revocation", "crl": "crls",
 }  # fmt: skip
 
+_ROUNDS = "a certificate and then EAP (RFC 4739) are an array in a TOML file for connect or serve --config"
+"""What options do not say: which file says it."""
+
 
 def is_gateway(given: Mapping[str, Any]) -> bool:
     """Whether these options make us the gateway: they name its users, or the command has no option for a client."""
@@ -151,7 +154,8 @@ def check_eap(given: Mapping[str, Any]) -> None:
     for word in [*used, *([other] if given[_OTHERS[other]] else [])]:
         if word not in taken:
             whose = "of a gateway" if gateway else "of a client"
-            raise click.UsageError(f"--{word} says nothing about --eap {name} {whose}: leave it out")
+            rounds = f"; {_ROUNDS}" if word == other else ""
+            raise click.UsageError(f"--{word} says nothing about --eap {name} {whose}: leave it out{rounds}")
     for word in ("ocsp", "revocation") if gateway else ():
         if given[_OTHERS[word]]:
             raise click.UsageError(f"--{word} does not go with --eap {name}: TLS takes revocation lists alone (--crl)")

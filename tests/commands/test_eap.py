@@ -203,6 +203,9 @@ CA = " --ca @root.crt"
 CONNECT, SERVE = "connect 127.0.0.1:9 --duration 1", "serve --local 127.0.0.1 --port 9999"
 
 
+ROUNDS = " a certificate and then EAP (RFC 4739) are an array in a TOML file for connect or serve --config"
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -219,7 +222,7 @@ CONNECT, SERVE = "connect 127.0.0.1:9 --duration 1", "serve --local 127.0.0.1 --
         ("--eap md5 --eap-only" + USER, "--eap-only says nothing about --eap md5 of a client: leave it out"),
         ("--eap md5 --eap-inner pap" + USER + CA, "--eap-inner says nothing about --eap md5 of a client"),
         ("--eap md5 --eap-ca @root.crt" + USER + CA, "--eap-ca says nothing about --eap md5 of a client"),
-        ("--eap md5" + USER + OURS + CA, "--cert says nothing about --eap md5 of a client: leave it out"),
+        ("--eap md5" + USER + OURS + CA, "--cert says nothing about --eap md5 of a client: leave it out;" + ROUNDS),
         ("--eap md5 --eap-user carol --eap-password 0xhush" + CA, "expected hex digits after 0x in --eap-password"),
         ("--eap md5 --eap-user carol --eap-password 0xff" + CA, "--eap-password: expected a password as text"),
         ("--eap md5 --eap-user carol --eap-password-file @empty" + CA, "--eap-password-file @empty: expected a"),
@@ -263,7 +266,7 @@ def test_a_mistake_of_a_client_is_one_error(folder: Path, words: str, told: str)
         ("--eap md5" + GATEWAY, "--eap md5 needs --eap-users"),
         ("--eap md5 --eap-users @users", "expected --cert beside --eap: a gateway authenticates with a certificate"),
         ("--eap md5 --eap-users @users --psk-file @psk" + GATEWAY, "--cert and --psk-file: a gateway authenticates"),
-        ("--eap md5 --eap-users @users" + CA + GATEWAY, "--ca says nothing about --eap md5 of a gateway: leave it out"),
+        ("--eap md5 --eap-users @users" + CA + GATEWAY, "--ca says nothing about --eap md5 of a gateway: leave it out;" + ROUNDS),
         ("--eap md5 --eap-users @users --eap-only" + GATEWAY, "--eap-only says nothing about --eap md5 of a gateway"),
         ("--eap md5 --eap-users @two" + GATEWAY, "Error: --eap-users @two: line 2: carol is in line 1 already"),
         ("--eap md5 --eap-users @no-colon" + GATEWAY, "Error: --eap-users @no-colon: line 1: expected NAME"),
