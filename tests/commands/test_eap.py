@@ -266,7 +266,7 @@ def test_a_mistake_of_a_client_is_one_error(folder: Path, words: str, told: str)
         ("--eap md5" + GATEWAY, "--eap md5 needs --eap-users"),
         ("--eap md5 --eap-users @users", "expected --cert beside --eap: a gateway authenticates with a certificate"),
         ("--eap md5 --eap-users @users --psk-file @psk" + GATEWAY, "--cert and --psk-file: a gateway authenticates"),
-        ("--eap md5 --eap-users @users" + CA + GATEWAY, "--ca says nothing about --eap md5 of a gateway: leave it out;"),
+        ("--eap md5 --eap-users @users" + CA + GATEWAY, "--ca says nothing about --eap md5 of a gateway: leave it out"),
         ("--eap md5 --eap-users @users --eap-only" + GATEWAY, "--eap-only says nothing about --eap md5 of a gateway"),
         ("--eap md5 --eap-users @two" + GATEWAY, "Error: --eap-users @two: line 2: carol is in line 1 already"),
         ("--eap md5 --eap-users @no-colon" + GATEWAY, "Error: --eap-users @no-colon: line 1: expected NAME"),
