@@ -227,7 +227,7 @@ def test_a_failure_says_its_step_and_comes_first(monkeypatch: pytest.MonkeyPatch
     assert done.exit_code == 1
     assert '     > raise AssertionError("expected more")' in done.stdout
     checked = len(made[0].requirements)
-    assert f"{checked} of 980 requirements checked\n1 PASS, 1 FAIL in" in done.stdout
+    assert f"{checked} of 987 requirements checked\n1 PASS, 1 FAIL in" in done.stdout
 
 
 def test_a_run_in_which_nothing_was_judged_is_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -70,8 +70,11 @@ class TlsPeer(PeerMethod):
                 # Our Finished, then what the server likes to send before its success indication.
                 said = b""
                 while not said:
-                    tunnel.take((yield from flights.exchange(last)))
+                    received = yield from flights.exchange(last)
+                    tunnel.take(received)
                     last, said = b"", tunnel.read()
+                    if not received:
+                        raise AuthenticationError("expected the success indication of EAP-TLS, found an empty packet")
                 if said != _SUCCESS:
                     raise AuthenticationError("expected the success indication of EAP-TLS, found other data")
             keys = key_material(tunnel)

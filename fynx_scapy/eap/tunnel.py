@@ -178,14 +178,16 @@ class Tunnel:
         return self._flush()
 
     def read(self) -> bytes:
-        """The data that has arrived, or nothing. TunnelError for an alert, and for what does not verify."""
+        """The data that has arrived, or nothing. TunnelError for any alert, and for what does not verify."""
         self._check_held()
         made = b""
         try:
             while len(made) < MOST_OCTETS:
                 chunk = self._tls.read(1 << 14)
                 if not chunk:
-                    break
+                    if made:
+                        break
+                    raise TunnelError("expected protected data, found the end of the TLS connection (close_notify)")
                 made += chunk
         except ssl.SSLWantReadError:
             pass

@@ -3,8 +3,8 @@
 
 RFC 7296, 7383, 4303, 3948, 8784, 7427, 7619, 8420, 9593, 4806, 4739 and 4478 are there whole; of RFC 4945 and RFC 5280
 there is what concerns peers of IKEv2 and those who judge certificates, not what is for authorities or IKEv1, and of RFC
-3748, 1994, 2759, 4187, 5216, 5281 and 5998 what an end of EAP inside IKEv2 does with what is wrong. They are in JSON
-files: one object per sentence, the sentence verbatim. They are read when one is first asked for.
+3748, 1994, 2759, 4187, 5216, 5281, 5998, 9048 and 9190 what an end of EAP inside IKEv2 does with what is wrong. They
+are in JSON files: one object per sentence, the sentence verbatim. They are read when one is first asked for.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
@@ -10,6 +11,7 @@ import resource
 import socket
 import ssl
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,6 +160,67 @@ def test_both_ends_say_what_is_wrong_with_a_certificate(version: str) -> None:
             talk.run()
         assert refused in str(talk.server.error)
         assert told in str(raised.value).replace("and we have sent none", "and we have not sent one")
+
+
+# The success indication of TLS 1.3 (RFC 9190 section 2.5)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        (lambda _: b"\1", "found other data"),
+        (lambda _: b"\0\0", "found other data"),
+        (None, "found an empty packet"),
+        ("alert", "close_notify"),
+        ("success", "a success too early in EAP-TLS"),
+    ],
+    ids=["one", "two octets", "nothing", "close_notify", "EAP-Success"],
+)
+def test_a_peer_believes_no_other_indication(
+    said: Callable[[bytes], bytes] | str | None, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data 0x00 under TLS is what the peer waits for."""
+    ours, theirs = TlsPeer(tls("carol")), TlsServer(tls("gw", maximum="1.3"))
+    if callable(said):
+        theirs = replace(theirs, config=replace(theirs.config, tap=said))
+    elif said == "alert":
+        monkeypatch.setattr(Tunnel, "write", lambda tunnel, _: _closed(tunnel))
+    else:
+        monkeypatch.setattr(Tunnel, "write", lambda *_: b"")
+    talk = Talk([ours], [theirs])
+    if said == "success":
+        talk.down = lambda octets: (
+            b"\3" + octets[1:2] + b"\0\4" if octets[4:] == b"\x0d\0" and talk.peer._steps else octets
+        )
+    with pytest.raises(AuthenticationError, match=wanted):
+        talk.run()
+    assert talk.peer.outcome is None
+
+
+def _closed(tunnel: Tunnel) -> bytes:
+    """What ends a TLS connection, protected."""
+    with contextlib.suppress(ssl.SSLError):
+        tunnel._tls.unwrap()
+    return tunnel._flush()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"\0" + b"\x15\x03\x03\0\x02\x02\x28", b"\0\x17\x03\x03\0\x01\0"], ids=["alert", "data"]
+)
+def test_a_server_wants_an_empty_answer_to_it(answer: bytes) -> None:
+    """Section 2.1.1: "an EAP-Response packet of EAP-Type=EAP-TLS and no data"."""
+    talk = Talk([TlsPeer(tls("carol"))], [TlsServer(tls("gw", maximum="1.3"))])
+    packets: list[bytes] = []
+
+    def last(octets: bytes) -> bytes:
+        packets.append(octets)
+        indication = talk.peer._run.outcome is not None
+        return octets[:2] + (5 + len(answer)).to_bytes(2) + octets[4:5] + answer if indication else octets
+
+    talk.up = last
+    with pytest.raises(AuthenticationError):
+        talk.run()
+    assert talk.server.outcome is None
 
 
 def test_what_tls_does_not_take() -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from fynx_scapy.crypto.milenage import Milenage
 from fynx_scapy.eap import avps, flights, mschap, packets, peer
+from fynx_scapy.eap.aka import peer as aka_peer
+from fynx_scapy.eap.aka import server as aka_server
 from fynx_scapy.eap.aka.keys import Keys
 from fynx_scapy.eap.aka.usim import LARGEST_SQN
 from fynx_scapy.eap.flights import Flights
@@ -16,7 +18,7 @@ from fynx_scapy.eap.mschapv2 import Mschapv2Server, session_key
 from fynx_scapy.eap.peer import EapPeer
 from fynx_scapy.eap.server import EapServer
 from fynx_scapy.eap.ttls import TtlsServer
-from fynx_scapy.eap.tunnel import TlsConfig
+from fynx_scapy.eap.tunnel import TlsConfig, Tunnel
 from fynx_scapy.errors import AuthenticationError, MalformedError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.auth.eap import EapAuthenticator, EapInitiator, EapResponder
@@ -421,3 +423,37 @@ def takes_any_autn(bad: Faulty) -> None:
         return original(functions, rand, autn) or (functions.vector(rand, LARGEST_SQN, autn[6:8]), LARGEST_SQN)
 
     bad.swap(Milenage, "verify", verify)
+
+
+@fault("eap", "9190-2.5-01")
+def takes_any_success_indication_of_tls_1_3(bad: Faulty) -> None:
+    """As a client of EAP-TLS 1.3, takes any data under TLS for the success indication."""
+    bad.swap(Tunnel, "read", lambda original, tunnel: original(tunnel) and b"\0")
+
+
+@fault("eap", "9048-3.2-i01", "9048-3.2-i03")
+def takes_any_kdf_for_the_first(bad: Faulty) -> None:
+    """As a client of EAP-AKA', makes its keys as ever, whatever functions the server names."""
+    bad.swap(aka_peer._Conversation, "_agree", lambda original, talk, offered: None)
+
+
+@fault("eap", "9048-3.2-01")
+def does_not_check_the_second_list_of_kdfs(bad: Faulty) -> None:
+    """As a client of EAP-AKA', takes any list of functions once it has asked for one."""
+
+    def agree(original, talk, offered):
+        return None if talk._wanted is not None else original(talk, offered)
+
+    bad.swap(aka_peer._Conversation, "_agree", agree)
+
+
+@fault("eap", "9048-3.2-i02")
+def takes_any_kdf_of_the_peer(bad: Faulty) -> None:
+    """As a server of EAP-AKA', goes on with any function that the peer asks for."""
+    bad.swap(aka_server._Conversation, "_agree", lambda original, talk, wanted: None)
+
+
+@fault("eap", "9048-3.1-01")
+def does_not_check_the_network_of_aka(bad: Faulty) -> None:
+    """As a client of EAP-AKA', makes keys for its own network, whatever the server says."""
+    bad.swap(aka_peer._Conversation, "_network", lambda original, talk, found, ours: b"WLAN")

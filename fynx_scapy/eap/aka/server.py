@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from scapy.layers.eap import EAP
@@ -44,6 +44,8 @@ class AkaServer(ServerMethod):
     """Which identity we ask for: ``permanent``, ``full``, ``any``; empty: that of Identity, or IDi, counts."""
     indications: bool = False
     """Whether we offer to say success under the MAC (RFC 4187 section 6.2)."""
+    tap: Callable[[list[AKA_Attribute]], list[AKA_Attribute]] | None = field(default=None, repr=False, kw_only=True)
+    """Changes the attributes of our challenges before they get their MAC."""
 
     def __post_init__(self) -> None:
         if self.question not in _QUESTIONS:
@@ -81,7 +83,7 @@ class _Conversation:
         self.keys: Keys | None = None
         self._exchanged: list[EAP] = []
         self._kdfs = list(method.kdfs) if isinstance(method, AkaPrimeServer) else []
-        self._confirmed = False
+        self._confirmed = self._negotiated = False
 
     def steps(self) -> ServerSteps:
         """Section 6.3.2: an error is said in a notification, and EAP-Failure follows its answer."""
@@ -139,7 +141,7 @@ class _Conversation:
 
     def _exchange(self, identity: bytes, subscriber: Subscriber) -> Generator[EAP, EAP, tuple[Vector, EAP]]:
         """The challenge, until the peer takes its sequence number and its functions; and the peer's response."""
-        vector, resynchronised, negotiated = self._vector(subscriber), 0, False
+        vector, resynchronised = self._vector(subscriber), 0
         while True:
             response = yield from self._ask(self._challenge(identity, vector))
             wanted = packets.kdfs(response)
@@ -155,12 +157,15 @@ class _Conversation:
                 vector = self._vector(subscriber)
             elif self.method.prime and wanted and response.subtype == layers.CHALLENGE:
                 packets.attributes(response, (layers.AT_KDF,))
-                if negotiated or wanted != [KDF] or KDF not in self._kdfs[1:]:
-                    raise UnusableError(f"expected one key derivation function of {self._kdfs[1:]}, found {wanted}")
-                negotiated = True
-                self._kdfs = [*wanted, *self._kdfs]
+                self._agree(wanted)
+                self._negotiated, self._kdfs = True, [*wanted, *self._kdfs]
             else:
                 return vector, response
+
+    def _agree(self, wanted: list[int]) -> None:
+        """UnusableError for a function that the peer may not ask for (RFC 9048 section 3.2): once, not the first."""
+        if self._negotiated or wanted != [KDF] or KDF not in self._kdfs[1:]:
+            raise UnusableError(f"expected one key derivation function of {self._kdfs[1:]}, found {wanted}")
 
     def _vector(self, subscriber: Subscriber) -> Vector:
         """With the next sequence number. A USIM may say, in AUTS, that it has taken the last one there is."""
@@ -183,6 +188,8 @@ class _Conversation:
         parts.append(layers.AT_CHECKCODE(value=self._checkcode()))
         if method.indications:
             parts.append(layers.AT_RESULT_IND())
+        if method.tap is not None:
+            parts = method.tap(parts)
         return self.keys.sealed(self._made(layers.CHALLENGE, *parts, layers.AT_MAC()))
 
     def _ask(self, request: EAP) -> Generator[EAP, EAP, EAP]:
