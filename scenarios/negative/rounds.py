@@ -35,7 +35,7 @@ from fynx_scapy.harness.verbs import (
     retype,
     spoil_auth,
 )
-from fynx_scapy.iana import ExchangeType, PayloadType
+from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
 from fynx_scapy.layers.ikev2 import IKEv2_SA
 
 SUPPORTED, FOLLOWS = "MULTIPLE_AUTH_SUPPORTED", "ANOTHER_AUTH_FOLLOWS"
@@ -49,12 +49,26 @@ FIRST, SECOND = "request with IDi round 1", "request with IDi round 2"
 
 def not_set_up() -> Outcome:
     """Neither end takes the IKE SA for established: what the peer answers in IKE_AUTH has no SA payload."""
+    return judged("no IKE SA", lambda seen: f"an IKE SA: {seen}" if seen.established or _given(seen) else None)
+
+
+def not_done() -> Outcome:
+    """As the responder, it does not end IKE_AUTH: it may refuse, or wait for the round that was announced."""
+    return judged("no Child SA in IKE_AUTH", lambda seen: str(seen) if _given(seen) else None)
+
+
+def _given(seen: Seen) -> bool:
+    return any(each.exchange == ExchangeType.IKE_AUTH and each.has(IKEv2_SA) for each in seen.answers)
+
+
+def not_announced() -> Outcome:
+    """As the initiator, it announces no other authentication."""
 
     def judge(seen: Seen) -> str | None:
-        given = [each for each in seen.answers if each.exchange == ExchangeType.IKE_AUTH and each.has(IKEv2_SA)]
-        return f"an IKE SA: {seen}" if seen.established or given else None
+        notes = [note for message in seen.requests for note in message.notifies]
+        return str(seen) if any(note.type == NotifyType.ANOTHER_AUTH_FOLLOWS for note in notes) else None
 
-    return judged("no IKE SA", judge)
+    return judged(f"no {FOLLOWS}", judge)
 
 
 REFUSES = (refused() | silent()) & not_set_up()
@@ -84,10 +98,10 @@ cases(
         as_client("that_a_client_does_not_announce", FIRST, drop(f"N({FOLLOWS})"), ANNOUNCED, ALL),
         as_client("of_eap_that_a_client_does_not_announce", "request with AUTH round 1", drop(f"N({FOLLOWS})"),
                   ANNOUNCED, ALL, ours_by=EAP_TWICE),
-        as_client("one_too_many_of_a_client", SECOND, insert_notify(FOLLOWS), ALL,
+        as_client("one_too_many_of_a_client", SECOND, insert_notify(FOLLOWS), ALL, then=not_done(),
                   what="A third round is announced, and the gateway wants two."),
         as_client("one_too_many_after_eap", "request with AUTH round 2", insert_notify(FOLLOWS), ALL,
-                  ours_by=EAP_TWICE),
+                  then=not_done(), ours_by=EAP_TWICE),
         as_client("announced_without_auth", "request with Identity", insert_notify(FOLLOWS), ANNOUNCED,
                   ours_by=CERTIFICATE_THEN_EAP, then=survives(), severity="low"),
         *(
@@ -136,7 +150,7 @@ cases(
                   ours_by=CERTIFICATE_THEN_EAP),
         # What a gateway announces
         as_gateway("of_a_gateway_that_does_not_know_them", "IKE_SA_INIT response", drop(f"N({SUPPORTED})"), KNOWN,
-                   then=gives_up()),
+                   ANNOUNCED, ours_by=GATEWAY, theirs_by=CERTIFICATE_THEN_PSK, then=not_announced()),
         as_gateway("that_a_gateway_does_not_announce", "response with IDr round 1", drop(f"N({FOLLOWS})"), ANNOUNCED,
                    ALL),
         as_gateway("one_too_many_of_a_gateway", "response with IDr round 2", insert_notify(FOLLOWS), ALL),
