@@ -16,6 +16,8 @@ FLIGHT, INDICATION = "TLS round 1", "TLS round 2"
 """The end of the gateway's flight, and its data 0x00."""
 FINISHED = "TLS round 2"
 """The end of the client's second flight."""
+WHOLE = "TLS fragment"
+"""The first packet of that flight, which has more than one: what is sent in its place is all of the flight."""
 FAILS = eap_fails("TLS") | silent()
 """A server may send an alert first."""
 CRITICAL: dict[str, Any] = {"severity": "critical"}
@@ -69,7 +71,7 @@ cases(
         # Flights
         *(
             as_client(
-                f"tls13_finished_{name}", FINISHED, eap_instead(TYPE, octets), *(ALERTS if "alert" in name else SIZES),
+                f"tls13_finished_{name}", WHOLE, eap_instead(TYPE, octets), *(ALERTS if "alert" in name else SIZES),
                 auth=clients(**TLS),
                 then=FAILS | eap_says("TLS acknowledgement") if name.endswith("cut") else FAILS,
             )
@@ -90,6 +92,10 @@ cases(
                 auth=gateways(**TLS), then=not_proven(),
             )
             for name, size in (("1_octet", 1), ("4_gb", 0xFFFFFFFF))
+        ),
+        as_client(
+            "tls13_last_fragment_missing", WHOLE, eap_overwrite(5, b"\x80"), *SIZES, auth=clients(**TLS),
+            then=FAILS, what="The first fragment says that it is the last one, and has less than the length.",
         ),
         as_gateway(
             "tls13_last_fragment_missing_of_a_gateway", "TLS fragment", eap_overwrite(5, b"\x80"), *SIZES,
