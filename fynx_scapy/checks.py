@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -269,12 +270,22 @@ def read_secret(value: object, name: str) -> bytes:
 
 def secret_in_file(octets: bytes, name: str) -> bytes:
     """The secret that a file has: its octets or, in ASCII, the hex digits after ``0x``. ConfigError, without it."""
-    return read_secret(octets.decode(), name) if octets.startswith(b"0x") and octets.isascii() else octets
+    if not (octets.startswith(b"0x") and octets.isascii()):
+        return octets
+    secret = read_secret(octets.decode(), name)
+    if not secret:
+        raise ConfigError(f"expected hex digits after 0x in {name}, found none")
+    return secret
 
 
 def only_line(octets: bytes, what: str, name: str) -> bytes:
-    """The one line of a file with a secret, without its end; octets that are no text may be any. ConfigError."""
+    """The one line of a file with a secret, without its end; octets that are no text may be any. ConfigError.
+
+    The mark that some editors put before text in UTF-8 is no part of it.
+    """
     line = octets.removesuffix(b"\n").removesuffix(b"\r")
+    if line.startswith(BOM_UTF8) and _is_utf8(line):
+        line = line.removeprefix(BOM_UTF8)
     if not line:
         raise ConfigError(f"{name}: expected {what}, but the file is empty")
     if (lines := len(re.split(b"\r\n|\n|\r", line))) > 1 and _is_utf8(line):

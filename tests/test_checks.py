@@ -234,3 +234,27 @@ def test_fields_are_documented_one_by_one() -> None:
                 assert isinstance(after, ast.Expr), what
                 assert isinstance(after.value, ast.Constant), what
                 assert str(after.value.value).endswith((".", ".``", ")")), what
+
+
+@pytest.mark.parametrize(
+    ("octets", "secret"),
+    [
+        (b"\xef\xbb\xbfsecret\r\n", b"secret"),
+        (b"\xef\xbb\xbf0xab\n", b"\xab"),
+        (b"\xef\xbb\xbf\xff\n", b"\xef\xbb\xbf\xff"),
+        (b"\xef\xbb\xbf\n", "file: expected a key, but the file is empty"),
+        (b"0x\n", "expected hex digits after 0x in file, found none"),
+        (b"\xef\xbb\xbf0x\n", "expected hex digits after 0x in file, found none"),
+    ],
+)
+def test_a_file_with_a_secret(octets: bytes, secret: bytes | str) -> None:
+    """The mark of an editor is no part of it, unless the rest is no text either."""
+
+    def read() -> bytes:
+        return checks.secret_in_file(checks.only_line(octets, "a key", "file"), "file")
+
+    if isinstance(secret, bytes):
+        assert read() == secret
+    else:
+        with pytest.raises(ConfigError, match=f"^{secret}$"):
+            read()
