@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import fnmatch
+import functools
 import sys
 import time
 from collections import Counter
@@ -23,6 +24,8 @@ from fynx_scapy.harness.plan import Job, plan
 from fynx_scapy.harness.subject import Subject
 from fynx_scapy.harness.tally import BAD, worst_first
 from fynx_scapy.lab.lab import Lab
+from fynx_scapy.lab.peer import Peer
+from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.world import LabWorld, tolerant
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "strongswan.md"
@@ -60,12 +63,12 @@ def live_scenarios() -> list[Scenario]:
     return [scenario for scenario in scenarios.everything().values() if scenario.live]
 
 
-def run_catalogue(chosen: Sequence[Scenario], labs: int = LABS) -> CatalogueRun:
-    """Run these scenarios, a share in each lab. LabError when a lab cannot be set up."""
+def run_catalogue(chosen: Sequence[Scenario], labs: int = LABS, kind: type[Peer] = StrongSwan) -> CatalogueRun:
+    """Run these scenarios with this strongSwan, a share in each lab. LabError when a lab cannot be set up."""
     began = time.monotonic()
     shares = [plan(chosen[number::labs], ["lab"]) for number in range(labs)]
     with concurrent.futures.ThreadPoolExecutor(labs) as pool:
-        done = list(pool.map(_in_a_lab, [share for share in shares if share]))
+        done = list(pool.map(functools.partial(_in_a_lab, kind), [share for share in shares if share]))
     order = {(scenario.name, role): place for place, (scenario, role) in enumerate(_runs(chosen))}
     results = sorted(
         (result for each in done for result in each.results),
@@ -104,8 +107,8 @@ def _runs(chosen: Sequence[Scenario]) -> Iterator[tuple[Scenario, Role]]:
     return ((job.scenario, job.role) for job in plan(chosen))
 
 
-def _in_a_lab(share: Sequence[Job]) -> CatalogueRun:
-    with Lab(tolerant()) as lab:
+def _in_a_lab(kind: type[Peer], share: Sequence[Job]) -> CatalogueRun:
+    with Lab(tolerant(), peer=kind) as lab:
         world = LabWorld(lab)
         subject = Subject(world.target, world=world, version=lab.peer.version, manifest=Manifest.shipped(PEER))
         campaign = Campaign([Job(job.scenario, job.role, subject.name) for job in share], [subject])
