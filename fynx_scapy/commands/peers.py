@@ -34,6 +34,8 @@ _OURS = ("local-id", "remote-id", "local-ts", "remote-ts", "proposals", "esp-pro
 
 EVERYTHING = ("0.0.0.0/0", "::/0")
 """Traffic selectors where none are given: the peer narrows them to what it allows."""
+MARKED = "on custom ports, except those of a file"
+"""Where IKE has the non-ESP marker unless the options say."""
 _IKE, _NATT = 500, 4500
 
 
@@ -57,7 +59,7 @@ def ports(port: str, natt_port: str) -> Decorator:
     options: list[Decorator] = [
         click.option("--port", type=number, help=f"Use this local port; default: {port}."),
         click.option("--natt-port", type=number, help=f"Use this local port for NAT-T; default: {natt_port}."),
-        click.option(marker, default=None, help="Send the non-ESP marker on every port; default: on custom ports."),
+        click.option(marker, default=None, help=f"Send the non-ESP marker on every port; default: {MARKED}."),
     ]
     return lambda command: _decorated(command, options)
 

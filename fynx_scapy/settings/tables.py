@@ -58,8 +58,11 @@ class Reader:
         """A line for each file with a secret that everybody may read."""
         return tuple(exposed(path) for path in sorted(self.exposed))
 
-    def read(self, cls: type[C], table: object, at: positions.Path = ()) -> C:
-        """A configuration of this class. ConfigError for an unknown key, and for a value that does not pass."""
+    def read(self, cls: type[C], table: object, at: positions.Path = (), *, also: tuple[str, ...] = ()) -> C:
+        """A configuration of this class. ConfigError for an unknown key, and for a value that does not pass.
+
+        Errors name the keys in ``also`` too, which the caller has read.
+        """
         if not isinstance(table, dict):
             raise self.fault(at, f"expected {_dotted(at)} to be a table, found {_kind(table)}")
         kind: Any = cls
@@ -68,7 +71,7 @@ class Reader:
         for key, value in table.items():
             setting = known.get(key)
             if setting is None:
-                raise self.fault((*at, key), f"unknown key {_shown((*at, key))}; {_meant(key, known)}")
+                raise self.fault((*at, key), f"unknown key {_shown((*at, key))}; {_meant(key, (*known, *also))}")
             if setting.name in values:
                 raise self.fault((*at, key), f"expected {_either(setting)}, found {'both' if _two(setting) else 'two'}")
             if key != setting.key or _is_secret(setting.check, value):
@@ -151,21 +154,22 @@ class Reader:
     def _round(self, place: Place, value: object, at: positions.Path) -> tuple[Credential, Identity | None]:
         """The credential of one round, and its identity where it has one of its own (RFC 4739 section 2.1)."""
         if not isinstance(value, dict) or ROUND_ID not in value:
-            return self._credential(place, value, at), None
+            return self._credential(place, value, at, also=(ROUND_ID,)), None
         try:
             who = Identity.of(value[ROUND_ID])
         except ConfigError as error:
             raise self.fault((*at, ROUND_ID), f"{_dotted((*at, ROUND_ID))}: {error}") from None
-        return self._credential(place, {key: each for key, each in value.items() if key != ROUND_ID}, at), who
+        table = {key: each for key, each in value.items() if key != ROUND_ID}
+        return self._credential(place, table, at, also=(ROUND_ID,)), who
 
-    def _credential(self, place: Place, value: object, at: positions.Path) -> Credential:
+    def _credential(self, place: Place, value: object, at: positions.Path, *, also: tuple[str, ...] = ()) -> Credential:
         if not isinstance(value, dict):
             wanted = f"a table such as {place.example}"
             raise self.fault(at, f"expected {_dotted(at)} to be {wanted}, found {_kind(value)}")
         if ROUND_ID in value:
             why = f"one of several rounds has an {ROUND_ID}: write {place.identity} in its place"
             raise self.fault((*at, ROUND_ID), f"{_dotted((*at, ROUND_ID))}: {why}")
-        table = self.read(self._kind_of_credential(place, value, at), value, at)
+        table = self.read(self._kind_of_credential(place, value, at), value, at, also=also)
         self.exposed |= {path for name in table.secret_files() if readable_by_all(path := Path(name))}
         try:
             credential: Credential = table.credential()

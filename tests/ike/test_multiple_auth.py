@@ -245,6 +245,8 @@ def test_a_round_that_was_announced_has_to_begin() -> None:
         ((Psk("x"),) * 9, "2 to 8 rounds"),
         ((Psk("x"), 7), "as round 2"),
         ((Psk("x"), Rounds("a", "b")), "as round 2"),
+        ((Psk("x"), (Psk("y"), "carol", "dave")), "a pair of one and its identity, as round 2 .* found a tuple of 3"),
+        ((("carol", Psk("x")), Psk("y")), "a pair of one and its identity, as round 1 .* found a tuple of 2"),
         ((Psk("x"), EapUsers.passwords({"a": "b"}, only=True)), "without only=True"),
     ],
 )

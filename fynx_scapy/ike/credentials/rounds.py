@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fynx_scapy.checks import shown
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.ike.credentials.certificates import own_credential
+from fynx_scapy.ike.credentials.certificates import Certificate, own_credential
 from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.ike.credentials.secrets import Psk
 from fynx_scapy.ike.terms.identity import Identity
@@ -43,7 +44,8 @@ class Rounds(Credential):
         for number, credential in enumerate(credentials, 1):
             if not isinstance(credential, Credential) or isinstance(credential, Rounds):
                 raise ConfigError(
-                    f"expected a credential as round {number} of the authentication, found {type(credential).__name__}"
+                    f"expected a credential, or a pair of one and its identity, as round {number} of the "
+                    f"authentication, found {shown(credential)}"
                 )
             if not (credential.proves or credential.verifies) or getattr(credential, "only", False):
                 raise ConfigError(f"expected EAP without only=True as round {number}: RFC 5998 knows no rounds")
@@ -69,6 +71,8 @@ def _is_pair(value: Any) -> bool:
 
 
 def _read(value: Any) -> Any:
+    if isinstance(value, tuple) and not all(isinstance(each, Certificate) for each in value):
+        return value
     return Psk(value) if isinstance(value, str | bytes) else own_credential(value)
 
 
