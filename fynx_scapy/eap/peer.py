@@ -58,13 +58,14 @@ class EapPeer:
         try:
             response = self._take(packets.read(data))
         except AuthenticationError:
-            self._end()
+            self.close()
             raise
         if response is None:
-            self._end()
+            self.close()
         return response
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """End the method, and what it holds."""
         if self._steps is not None:
             self._steps.close()
 

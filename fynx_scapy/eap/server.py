@@ -56,9 +56,13 @@ class EapServer:
             return self._take(packets.read(data))
         except AuthenticationError as error:
             self.error = error
-            if self._steps is not None:
-                self._steps.close()
+            self.close()
             return packets.failure(self._identifier)
+
+    def close(self) -> None:
+        """End the method, and what it holds."""
+        if self._steps is not None:
+            self._steps.close()
 
     def _take(self, response: EAP) -> EAP:
         if self.outcome is not None or self.error is not None:

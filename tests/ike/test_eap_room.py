@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from fynx_scapy import Certificate, Psk, Trust
+from fynx_scapy import Certificate, Psk, Rounds, Trust
 from fynx_scapy.eap.tunnel import Tunnel
+from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.auth.eap_room import EapTunnels
 from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.credentials.eap import Eap
 from fynx_scapy.ike.credentials.eap_users import EapUsers
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import RequestRefused
-from fynx_scapy.ike.message import Datagram, Header
+from fynx_scapy.ike.events import IkeSaFailed, RequestRefused
+from fynx_scapy.ike.message import Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa
 from tests.eap.talking import root
 from tests.ike.pair import ALICE, Pair, alice, bob
@@ -47,13 +48,15 @@ class World:
     Mallory goes on until Bob has begun TLS. What he says then does not arrive, until ``silent`` is False.
     """
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, *, several: bool = False) -> None:
         made = {name: root().issue(f"CN={name}", [name], "ecdsa-p256") for name in ("bob", "carol")}
         ours, carol = (Certificate(made[name].cert, made[name].key) for name in ("bob", "carol"))
         trust = Trust(root().cert)
         users = EapUsers.tls(ours, trust) if method == "tls" else EapUsers.ttls(ours, {"carol": "secret"})
-        self.client = Eap.tls(carol, trust) if method == "tls" else Eap.ttls("carol", "secret", trust, inner="pap")
-        self.pair = Pair(bob(auth=Psk("key"), remote_auth=users, remote_id=None))
+        client = Eap.tls(carol, trust) if method == "tls" else Eap.ttls("carol", "secret", trust, inner="pap")
+        self.client = Rounds(Psk("key"), client) if several else client
+        wanted = Rounds(Psk("key"), users) if several else users
+        self.pair = Pair(bob(auth=Psk("key"), remote_auth=wanted, remote_id=None))
         self.mallory = {host: Endpoint(host, randomness=SeededRandomness(host)) for host in MALLORY}
         for host, endpoint in self.mallory.items():
             self.pair.network.add(endpoint, host)
@@ -119,6 +122,38 @@ def test_an_ike_sa_that_has_expired_holds_no_tls_connection(ceiling: Ceiling) ->
     try:
         world.pair.network.run(world.pair.network.now + 60)
         assert not world.pair.bob.sas
+        assert Tunnel._open == set()
+    finally:
+        gc.enable()
+
+
+def _nothing(message: Outgoing) -> None:
+    message.payloads.clear()
+
+
+def _refusal(message: Outgoing) -> None:
+    message.payloads[:] = [notify(NotifyType.NO_PROPOSAL_CHOSEN)]
+
+
+@pytest.mark.parametrize("method", ["tls", "ttls"])
+@pytest.mark.parametrize("several", [False, True], ids=["alone", "rounds"])
+@pytest.mark.parametrize("change", [_nothing, _refusal])
+def test_an_end_in_the_middle_closes_the_tls_connections_of_both_ends(
+    ceiling: Ceiling, method: str, several: bool, change: Callable[[Outgoing], None]
+) -> None:
+    """At once: not when the error, which events keep, is forgotten, and the garbage collector comes."""
+    world = World(method, several=several)
+    by = world.pair.bob if change is _refusal else world.pair.alice
+    by.taps.add("payloads", change, lambda message: len(Tunnel._open) == 2)
+    config = alice(local_id="alice" if several else "carol", auth=world.client, remote_auth=Psk("key"))
+    sa = world.pair.alice.connect(config, world.pair.network.now)
+    gc.disable()
+    try:
+        assert world.pair.network.run(lambda: not sa.connecting, limit=5)
+        assert world.pair.of("alice", IkeSaFailed)
+        # To Bob, who does not know what a tap made of his answer, Alice is silent.
+        assert len(Tunnel._open) == len([each for each in world.pair.bob.sas.values() if each.connecting])
+        world.pair.network.run(world.pair.network.now + 60)
         assert Tunnel._open == set()
     finally:
         gc.enable()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any, cast
 
 from fynx_scapy.eap.method import Method, Outcome
@@ -106,8 +107,9 @@ class EapInitiator(EapAuthenticator):
         sa = self.sa
         octets, told = sa.endpoint.randomness.octets, self._told
         talk = EapPeer(self.credential.identity_octets, self.credential.methods, octets, told)
-        while (response := talk.receive(_packet(answer))) is not None:
-            answer = yield Outgoing([IKEv2_EAP(eap=response)])
+        with closing(talk):
+            while (response := talk.receive(_packet(answer))) is not None:
+                answer = yield Outgoing([IKEv2_EAP(eap=response)])
         self._settle(talk.outcome, talk.method)
         self._check_alone()
         # HDR, SK {AUTH}  -->
@@ -157,17 +159,18 @@ class EapResponder(EapAuthenticator):
         safe = all(method.safe for method in self.credential.methods)
         self._only = self.credential.only and safe and request.has_notify(_ONLY)
         talk = self.converse(request)
-        # <--  HDR, SK {IDr, [CERT,] AUTH, EAP}
-        answer, first = Outgoing([]), next(talk)
-        self.ours.heed(request)
-        self.ours.identify(answer)
-        if not self._only:
-            self.ours.present(answer)
-            self.ours.sign(answer)
-        answer.payloads += first.payloads
-        message = yield answer
-        self.remember(answer.sent, ours=True)
-        return (yield from resumed(talk, message))
+        with closing(talk):
+            # <--  HDR, SK {IDr, [CERT,] AUTH, EAP}
+            answer, first = Outgoing([]), next(talk)
+            self.ours.heed(request)
+            self.ours.identify(answer)
+            if not self._only:
+                self.ours.present(answer)
+                self.ours.sign(answer)
+            answer.payloads += first.payloads
+            message = yield answer
+            self.remember(answer.sent, ours=True)
+            return (yield from resumed(talk, message))
 
     def converse(self, request: Message) -> Rounds:
         """Only EAP, and the AUTH that ends it. It begins with EAP's first request."""
@@ -177,16 +180,17 @@ class EapResponder(EapAuthenticator):
         credential, sa = self.credential, self.sa
         identity = None if credential.ask else self.identities[False][4:]
         talk = EapServer(credential.methods, sa.endpoint.randomness.octets, identity, EapRoom(sa))
-        answer = Outgoing([IKEv2_EAP(eap=talk.begin())])
-        while True:
-            message = yield answer
-            packet = talk.receive(_packet(message))
-            if talk.error is not None:
-                self.farewell = (IKEv2_EAP(eap=packet),)
-                raise talk.error
-            answer = Outgoing([IKEv2_EAP(eap=packet)])
-            if talk.outcome is not None:
-                break
+        with closing(talk):
+            answer = Outgoing([IKEv2_EAP(eap=talk.begin())])
+            while True:
+                message = yield answer
+                packet = talk.receive(_packet(message))
+                if talk.error is not None:
+                    self.farewell = (IKEv2_EAP(eap=packet),)
+                    raise talk.error
+                answer = Outgoing([IKEv2_EAP(eap=packet)])
+                if talk.outcome is not None:
+                    break
         self._settle(talk.outcome, talk.method)
         # <--  HDR, SK {EAP (success)}     HDR, SK {AUTH}  -->
         message = yield answer

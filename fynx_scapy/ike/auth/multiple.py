@@ -8,6 +8,7 @@ an ID payload; AUTH covers the latest IDi and IDr. While a client speaks EAP, ou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,10 @@ class MultipleAuthenticator(Authenticator[credentials.Rounds]):
 
     def initiate(self, answer: Message) -> Rounds:
         """Our rounds one after the other, and meanwhile the responder's, as it announces them."""
+        with ExitStack() as held:
+            return (yield from self._initiate(answer, held))
+
+    def _initiate(self, answer: Message, held: ExitStack) -> Rounds:
         talk: Rounds | None = None
         fresh = True
         while True:
@@ -146,6 +151,7 @@ class MultipleAuthenticator(Authenticator[credentials.Rounds]):
             try:
                 if fresh and isinstance(self._current, EapInitiator):
                     talk = self._current.converse(answer)
+                    held.callback(talk.close)
                     request = next(talk)
                 elif talk is not None:
                     request = talk.send(answer)
@@ -184,6 +190,10 @@ class MultipleAuthenticator(Authenticator[credentials.Rounds]):
 
     def respond(self, request: Message) -> Rounds:
         """The initiator's rounds one after the other, and ours in the answers."""
+        with ExitStack() as held:
+            return (yield from self._respond(request, held))
+
+    def _respond(self, request: Message, held: ExitStack) -> Rounds:
         if not request.has_notify(SUPPORTED):
             raise AuthenticationError("expected MULTIPLE_AUTH_SUPPORTED, because of our Rounds, but the peer sent none")
         self.sa.of(Wishes).read(request)
@@ -199,6 +209,7 @@ class MultipleAuthenticator(Authenticator[credentials.Rounds]):
                     packets = talk.send(request).payloads
                 elif self._awaited and isinstance(verifying, EapResponder):
                     talk, self._awaited = verifying.converse(request), False
+                    held.callback(talk.close)
                     packets = next(talk).payloads
                 elif self._awaited:
                     verifying.verify(request)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 from scapy.layers.eap import EAP
@@ -280,16 +281,20 @@ def _heed_more(message: Message, auth: Authenticator[Any]) -> None:
 
 
 def _further(rounds: Rounds, most: int, heed: Callable[[Message], None]) -> Rounds:
-    """The further rounds of an authentication, at most so many. ``heed`` raises an error for an answer that refuses."""
-    try:
-        message = next(rounds)
-        for _ in range(most):
-            message.then = Next()
-            received = yield message
-            heed(received)
-            message = rounds.send(received)
-    except StopIteration as end:
-        return cast(Message, end.value)
+    """The further rounds of an authentication, at most so many. ``heed`` raises an error for an answer that refuses.
+
+    However they end, what they hold is given back at once: an error would keep it as long as somebody keeps the error.
+    """
+    with closing(rounds):
+        try:
+            message = next(rounds)
+            for _ in range(most):
+                message.then = Next()
+                received = yield message
+                heed(received)
+                message = rounds.send(received)
+        except StopIteration as end:
+            return cast(Message, end.value)
     raise AuthenticationError(f"expected at most {most} further rounds of authentication, found more")
 
 
