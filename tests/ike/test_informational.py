@@ -193,3 +193,22 @@ def test_a_delete_of_another_protocol_in_an_answer_names_nothing_of_ours(beginne
     sa.liveness()
     pair.network.run()
     assert len(sa.children) == 1
+
+
+@pytest.mark.parametrize("kind", [NotifyType.AUTHENTICATION_FAILED, NotifyType.INVALID_SYNTAX])
+@pytest.mark.parametrize(
+    ("sender", "rekeyed", "ends"), [("alice", False, True), ("bob", False, False), ("alice", True, False)]
+)
+def test_an_error_ends_an_ike_sa_right_after_ike_auth_only(sender, rekeyed, ends, kind):
+    """Section 2.21.2: where "an error happened when processing a response to IKE_AUTH", which only one end does."""
+    pair = Pair()
+    sa = pair.connect()
+    if rekeyed:
+        sa.rekey()
+        pair.network.run(until=60)
+        sa = sa.newest
+    ours = {"alice": sa, "bob": next(each for each in pair.bob.sas.values() if each.established)}
+    told = ours.pop(sender).inform(notify(kind))
+    pair.network.run(until=120)
+    assert told.done
+    assert [each.state for each in ours.values()] == [State.CLOSED if ends else State.ESTABLISHED]

@@ -128,6 +128,7 @@ class SaRecord(ABC):
         self.peer_proof: Proof | None = None
         """How the peer has proven its identity; None before it did."""
         self.authenticated_by = -1
+        """The message ID of the last request of IKE_AUTH that we answered; -1 for none, as after a rekey."""
         self.last_heard = self.last_sent = endpoint.now
         self.limits = Limiter()
         self.nat_before_us = self.nat_before_peer = self.nat_forced = False

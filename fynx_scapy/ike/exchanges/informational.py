@@ -92,7 +92,7 @@ class Informational(Exchange):
                 spis = self._remove_outbound(delete)
                 if spis:
                     answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
-        first_after_auth = request.header_fields.message_id == sa.authenticated_by + 1
+        first_after_auth = 0 <= sa.authenticated_by == request.header_fields.message_id - 1
         if first_after_auth and any(n.type in FATAL for n in request.notifies()):
             closing, code = "the peer rejected the IKE SA after IKE_AUTH", Closing.REJECTED
         answer += hooks.answer(sa, request)
