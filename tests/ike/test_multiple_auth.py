@@ -238,6 +238,12 @@ def test_a_round_that_was_announced_has_to_begin() -> None:
     assert end(pair)[1] == "expected an IDi, found none"
 
 
+def test_rounds_in_another_order_than_the_gateways() -> None:
+    pair, config = ends(Rounds(CAROL, Psk("x")), Rounds(Psk("x"), CAROLS), cert("bob"), Certificates())
+    assert not pair.connect(config).established
+    assert end(pair)[1] == "expected AUTH by pre-shared key, found none, as of an initiator that asks for EAP"
+
+
 @pytest.mark.parametrize(
     ("rounds", "why"),
     [

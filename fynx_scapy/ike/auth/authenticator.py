@@ -163,7 +163,9 @@ class Authenticator(Generic[C]):
         auth = message.get(IKEv2_AUTH)
         if auth is None:
             # Section 2.16: "An initiator indicates a desire to use EAP by leaving out the AUTH payload".
-            raise AuthenticationError("expected AUTH, found none: the initiator asks for EAP, which we do not support")
+            raise AuthenticationError(
+                f"expected AUTH by {self.wants}, found none, as of an initiator that asks for EAP"
+            )
         if auth.auth_type not in self.accepts:
             raise AuthenticationError(
                 f"expected authentication by {self.wants}, found {name_of(AuthMethod, auth.auth_type)}"
