@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import pickle
 
 import pytest
 from scapy.layers.inet import ICMP, IP
@@ -95,6 +96,21 @@ def test_selectors_that_were_given_stay():
     )  # too many for TSr
     everything = usual.replace(cp_request=ConfigRequest(addresses=("0.0.0.0", "::"))).children[0]
     assert everything.local_ts == everything.remote_ts == (Selector.of("0.0.0.0/0"), Selector.of("::/0"))
+
+
+def test_selectors_that_nobody_gave_follow_a_change():
+    """Of a copy too: with the pool of before, its clients were refused."""
+    usual = IkeConfig(auth="x")
+    gateway = usual.replace(cp_reply=ConfigReply(pool="10.3.0.0/24"))
+    other = gateway.replace(cp_reply=ConfigReply(pool="10.4.0.0/24"))
+    assert other.children[0].remote_ts == (Selector.of("10.4.0.0/24"),)
+    assert other.replace(cp_reply=None).children == usual.children
+    client = usual.replace(cp_request=ConfigRequest(), children=usual.children[0].replace(name="mine"))
+    assert client.children[0].local_ts == (Selector.of("0.0.0.0/0"),)
+    assert client.replace(cp_request=None).children == (usual.children[0].replace(name="mine"),)
+    given = usual.replace(cp_request=ConfigRequest(), children=ChildConfig(local_ts="0.0.0.0/0"))
+    assert given.replace(cp_request=None).children[0].local_ts == (Selector.of("0.0.0.0/0"),)
+    assert pickle.loads(pickle.dumps(client)).replace(cp_request=None) == client.replace(cp_request=None)
 
 
 def test_a_client_is_told_which_selectors_take_its_address():

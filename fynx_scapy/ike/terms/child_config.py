@@ -51,8 +51,16 @@ def read_proposals(protocol: ProtocolId, value: Any) -> tuple[Proposal, ...]:
     return proposals
 
 
+class FilledIn(tuple[Selector, ...]):
+    """Selectors that nobody gave, as `roaming` fills them in: they follow the other settings."""
+
+    __slots__ = ()
+
+
 def read_selectors(value: Any) -> tuple[Selector, ...]:
     """Parse traffic selectors as text; ConfigError for a syntax error."""
+    if isinstance(value, FilledIn):
+        return value
     return tuple(Selector.of(selector) for selector in as_tuple(value, str, Selector))
 
 
@@ -121,17 +129,19 @@ def roaming(
     """
     everything = everything_for(request) if request is not None else ()
     pool = reply.pool if reply is not None and len(reply.pool) <= _MOST else ()
-    if not everything and not pool:
-        return children
     usual: dict[str, Any] = {each.name: each.ready for each in settings_of(ChildConfig)}
     made = []
     for child in children:
         left: Any = {}
         for name, behind in (("local_ts", ()), ("remote_ts", pool)):
-            given: Any = getattr(child, name)
-            if given is usual[name] and (everything or (behind and not _overlap(given, behind))):
-                left[name] = everything or behind
-        made.append(child.replace(**left) if left and child.mode == "tunnel" else child)
+            given = getattr(child, name)
+            if given is not usual[name] and not isinstance(given, FilledIn):
+                continue
+            wanted = everything or (behind if behind and not _overlap(usual[name], behind) else ())
+            wanted = FilledIn(wanted) if wanted and child.mode == "tunnel" else usual[name]
+            if wanted != given:
+                left[name] = wanted
+        made.append(child.replace(**left) if left else child)
     return tuple(made)
 
 
