@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fynx_scapy import Session
 from fynx_scapy.harness import Run
 from fynx_scapy.harness.cases import Base, Case, Outcome, Seen, alive, cases, judged, refused, survives
 from fynx_scapy.harness.verbs import Mutation, insert_many, insert_notify, lose_all
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.message import notify
-from fynx_scapy.session import Session
+from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 LIFETIME = "AUTH_LIFETIME"
 SECONDS, GRACE = 4, 30.0
@@ -20,7 +20,7 @@ SOON = 2.0
 """Seconds after which a peer that heeds a lifetime of nothing has begun to authenticate again."""
 PLACE, FOUR, CLEAR, AT_ONCE, WITHIN = "4478-2-02", "4478-3-i01", "4478-2-06", "4478-3-i03", "4478-2-04"
 NEVER = 0xFFFF_FFFF
-ZERO = notify(NotifyType.AUTH_LIFETIME, bytes(4))
+ZERO = IKEv2_Notify(type=NotifyType.AUTH_LIFETIME, notify=bytes(4))
 
 
 def _begun(seen: Seen) -> bool:

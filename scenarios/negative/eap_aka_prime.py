@@ -11,7 +11,6 @@ from fynx_scapy import EapUsers, IkeConfig
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.cases import Case, cases, clients, eap_says, gateways
 from fynx_scapy.harness.verbs import NOTHING, Mutation, aka_attribute, aka_drop, aka_duplicate, eap_instead
-from fynx_scapy.layers.ikev2.eap.aka import AT_KDF
 from fynx_scapy.scenarios.negative.eap import USER, as_client, as_gateway
 
 AKA: dict[str, Any] = {"by": "eap-aka-prime", "user": USER}
@@ -40,10 +39,11 @@ def _second(*numbers: int) -> Callable[[list[Any]], list[Any]]:
     """The functions of a second challenge, under its MAC, in place of those that belong there."""
 
     def tap(attributes: list[Any]) -> list[Any]:
-        found = [each.number for each in attributes if isinstance(each, AT_KDF)]
-        if found == [2, 1]:
+        found = [each for each in attributes if each.name == "AT_KDF"]
+        if [each.number for each in found] == [2, 1]:
             return attributes
-        return [each for each in attributes if not isinstance(each, AT_KDF)] + [AT_KDF(number=each) for each in numbers]
+        others = [each for each in attributes if each not in found]
+        return others + [type(found[0])(number=number) for number in numbers]
 
     return tap
 

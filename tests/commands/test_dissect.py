@@ -68,7 +68,9 @@ def test_keys_from_several_places() -> None:
     path = lab("psk-gcm128-x25519")
     tables = [path.with_suffix(".ikev2_decryption_table"), path.with_suffix(".esp_sa")]
     result = run(path, "--json", "--keys", tables[0], "--keys", tables[1])
-    assert result.stderr == ""
+    unread = path.with_suffix(".keys.json")
+    named = f"--keys {tables[0]}, {tables[1]}"
+    assert result.stderr == f"{named} takes the place of the keys beside the capture: {unread} is not read\n"
     assert all(json.loads(text)["decrypted"] for text in result.stdout.splitlines()[2:])
     assert "no key for ESP SA" in run(path, "--keys", tables[0]).stderr
 
@@ -120,7 +122,10 @@ def test_a_bad_row_is_a_warning_and_the_rest_is_used(tmp_path: Path) -> None:
     (tmp_path / "esp_sa").write_text("nonsense\n" + path.with_suffix(".esp_sa").read_text())
     result = run(path, "--json", "--keys", tmp_path)
     assert result.exit_code == 0
-    assert result.stderr == f"warning: {tmp_path / 'esp_sa'}: line 1: 1 column, expected 8\n"
+    beside = ", ".join(str(path.with_suffix(end)) for end in (".ikev2_decryption_table", ".esp_sa", ".keys.json"))
+    said, warned = result.stderr.splitlines()
+    assert said == f"--keys {tmp_path} takes the place of the keys beside the capture: {beside} is not read"
+    assert warned == f"warning: {tmp_path / 'esp_sa'}: line 1: 1 column, expected 8"
     assert all(json.loads(text)["decrypted"] for text in result.stdout.splitlines()[2:])
 
 

@@ -115,7 +115,7 @@ def test_the_command_runs_against_a_target(port: int, key: Path, tmp_path: Path)
     # Both look into an embedded peer for the rest.
     assert (told["requirements"]["checked"], set(told["requirements"]["in_part"])) == ([], passed)
     assert set(told["requirements"]["not_checked"]) == cookie - passed
-    words = f"0 of 951 requirements checked, {len(passed)} in part, {len(cookie - passed)} named but not checked"
+    words = f"0 of 987 requirements checked, {len(passed)} in part, {len(cookie - passed)} named but not checked"
     assert words in done.output
     assert all(KEY.encode() not in path.read_bytes() for path in files.values())
     assert KEY not in done.output
