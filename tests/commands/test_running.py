@@ -47,10 +47,13 @@ def test_a_limit_that_is_high_enough_stays(monkeypatch: pytest.MonkeyPatch, limi
 
 
 def test_a_system_that_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
     def refuse(*words: object) -> None:
+        asked.append(words)
         raise PermissionError("not allowed")
 
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", refuse)
     with more_descriptors():
-        pass
+        assert asked == [(resource.RLIMIT_NOFILE, (4096, 4096))]
